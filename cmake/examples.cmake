@@ -1,0 +1,12 @@
+# Every examples/<name>/<name>.cpp becomes the executable <name>.
+file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true ${PROJECT_SOURCE_DIR}/examples/*)
+foreach(folder IN LISTS folders)
+  get_filename_component(name ${folder} NAME)
+  if(EXISTS ${folder}/${name}.cpp)
+    fulmen_require(CLI11 CLI11::CLI11 "libcli11-dev" "command lines of the examples")
+    add_executable(${name} ${folder}/${name}.cpp)
+    fulmen_options(${name})
+    target_compile_definitions(${name} PRIVATE FULMEN_EXAMPLE_DIR="${folder}")
+    target_link_libraries(${name} PRIVATE fulmen CLI11::CLI11)
+  endif()
+endforeach()

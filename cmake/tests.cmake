@@ -1,0 +1,79 @@
+# unit_tests, op_table, conformance, and the sources that must not compile. A part whose folder is still empty is left out.
+
+fulmen_require(doctest doctest::doctest "doctest-dev" "unit tests")
+
+# Environment of every test, e.g. the sanitizers' options.
+set(FULMEN_TEST_ENVIRONMENT
+  "ASAN_OPTIONS=detect_leaks=1:check_initialization_order=1"
+  "UBSAN_OPTIONS=print_stacktrace=1"
+  "TSAN_OPTIONS=ignore_noninstrumented_modules=1:history_size=4")
+
+# fulmen_add_test(<name> LABELS <label>... COMMAND <command>...)
+function(fulmen_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;COMMAND")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 900)
+  endif()
+  add_test(NAME ${name} COMMAND ${arg_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES
+    LABELS "${arg_LABELS}" ENVIRONMENT "${FULMEN_TEST_ENVIRONMENT}" TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# Where the source tree and ../shared are; in one small object, so that no other test depends on the checkout's place.
+add_library(test_paths OBJECT ${PROJECT_SOURCE_DIR}/tests/paths.cpp)
+fulmen_options(test_paths)
+target_compile_definitions(test_paths PRIVATE
+  FULMEN_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FULMEN_BIN_DIR="${PROJECT_BINARY_DIR}/bin")
+
+function(fulmen_test_executable target)
+  add_executable(${target} ${ARGN} $<TARGET_OBJECTS:test_paths>)
+  fulmen_options(${target})
+  target_link_libraries(${target} PRIVATE fulmen fulmen_torch doctest::doctest)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  fulmen_use_headers(${target} nlohmann_json::nlohmann_json)
+endfunction()
+
+# unit_tests: tests/<room>/*_test.cpp. One CTest entry per room, and one for all that runs threads (the part TSan repeats).
+set(unit_sources "")
+set(unit_rooms "")
+foreach(room kernels tensor autograd nn optim data trainer compat examples)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/*_test.cpp)
+  if(sources)
+    list(APPEND unit_sources ${sources})
+    list(APPEND unit_rooms ${room})
+  endif()
+endforeach()
+if(unit_sources)
+  fulmen_test_executable(unit_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${unit_sources})
+  foreach(room IN LISTS unit_rooms)
+    fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
+  endforeach()
+  fulmen_add_test(threads LABELS threads
+    COMMAND unit_tests --test-case=*thread*,*Thread*,*worker*,*parallel*,*loader*,*Loader*)
+endif()
+
+# op_table, conformance: executables with their own main.
+foreach(suite op_table conformance)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${suite}/*.cpp)
+  if(sources)
+    fulmen_test_executable(${suite} ${sources})
+    fulmen_add_test(${suite} LABELS ${suite} COMMAND ${suite})
+  endif()
+endforeach()
+
+# Every file holds `// expect: <sentence>`; the compiler must refuse it with that sentence. control.cpp must compile.
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/must_not_compile/*.cpp)
+foreach(source IN LISTS sources)
+  get_filename_component(name ${source} NAME_WE)
+  fulmen_add_test(must_not_compile_${name} LABELS must_not_compile
+    COMMAND ${PROJECT_SOURCE_DIR}/tests/must_not_compile/check ${source}
+            ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only -I ${FULMEN_INCLUDE_ROOT} -I ${PROJECT_SOURCE_DIR}/compat)
+endforeach()
+
+# The structural checks and the installation, tested by shell and Python scripts of their own.
+file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/checks/*_test)
+foreach(script IN LISTS scripts)
+  get_filename_component(name ${script} NAME_WE)
+  fulmen_add_test(${name} LABELS checks
+    COMMAND ${CMAKE_COMMAND} -E env CXX=${CMAKE_CXX_COMPILER} FULMEN_BUILD_DIR=${PROJECT_BINARY_DIR} ${script})
+endforeach()

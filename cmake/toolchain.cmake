@@ -1,0 +1,44 @@
+# What every target of ours is compiled with. Nothing here leaks into a project that adds Fulmen as a subdirectory.
+
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  message(FATAL_ERROR "Fulmen's CPU kernels are written for x86-64; this processor is '${CMAKE_SYSTEM_PROCESSOR}'.")
+endif()
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "^(GNU|Clang)$")
+  message(WARNING "Fulmen is tested with g++ 12 and clang 14 and newer, not with ${CMAKE_CXX_COMPILER_ID}.")
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12
+       OR CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  message(WARNING "Fulmen is tested with g++ 12 and clang 14 and newer; this is ${CMAKE_CXX_COMPILER_ID} "
+                  "${CMAKE_CXX_COMPILER_VERSION}. On Debian or Ubuntu: apt-get install g++-12, then CXX=g++-12.")
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+  endif()
+  find_program(FULMEN_CCACHE ccache)
+  if(FULMEN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${FULMEN_CCACHE})
+  endif()
+  set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+endif()
+
+if(NOT FULMEN_SANITIZE STREQUAL "")
+  if(NOT FULMEN_SANITIZE MATCHES "^(address|undefined|thread)$")
+    message(FATAL_ERROR "FULMEN_SANITIZE is '${FULMEN_SANITIZE}'; it can be address, undefined or thread.")
+  endif()
+  add_compile_options(-fsanitize=${FULMEN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${FULMEN_SANITIZE})
+endif()
+
+# Compile options of all our own targets: fulmen_options(<target>).
+function(fulmen_options target)
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden)
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wpedantic $<$<BOOL:${FULMEN_WERROR}>:-Werror> -ffunction-sections -fdata-sections)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    target_link_options(${target} PRIVATE -Wl,--gc-sections)
+  endif()
+endfunction()
