@@ -33,7 +33,7 @@ function(fulmen_test_executable target)
   fulmen_use_headers(${target} nlohmann_json::nlohmann_json)
 endfunction()
 
-# unit_tests: tests/<room>/*_test.cpp. One CTest entry per room, and one for all that runs threads (the part TSan repeats).
+# unit_tests: tests/<room>/*_test.cpp. One CTest entry per room; under TSan also one for all that runs threads.
 set(unit_sources "")
 set(unit_rooms "")
 foreach(room kernels tensor autograd nn optim data trainer compat examples)
@@ -48,8 +48,10 @@ if(unit_sources)
   foreach(room IN LISTS unit_rooms)
     fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
   endforeach()
-  fulmen_add_test(threads LABELS threads
-    COMMAND unit_tests --test-case=*thread*,*Thread*,*worker*,*parallel*,*loader*,*Loader*)
+  if(FULMEN_SANITIZE STREQUAL "thread")
+    fulmen_add_test(threads LABELS threads
+      COMMAND unit_tests --test-case=*thread*,*Thread*,*worker*,*parallel*,*loader*,*Loader*)
+  endif()
 endif()
 
 # op_table, conformance: executables with their own main.
