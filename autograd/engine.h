@@ -1,0 +1,36 @@
+#pragma once
+#include <fulmen/autograd/node.h>
+
+namespace fulmen::autograd {
+
+struct GraphTask;
+
+/// Runs backward passes: newest node first, on the calling thread, without recursion.
+class Engine {
+ public:
+  struct Options {
+    bool keep_graph = false;
+    bool create_graph = false;
+    bool accumulate = true;  ///< add to grad() of leaves; otherwise collect gradients of `inputs` only
+  };
+  /// Sends `gradients` into `roots`. With `inputs` only the paths that lead to them run; returns their gradients
+  /// (undefined where none arrived) unless they are accumulated.
+  static variable_list run(std::span<const Edge> roots, variable_list gradients, std::span<const Tensor> inputs,
+                           Options options);
+  /// The node whose rule is running on this thread; null outside of a backward pass.
+  static const Node* running_node();
+  static bool wanted(const Edge& edge);
+};
+
+/// Sum of gradients of `tensors` with respect to the leaves, added to their grad(). A gradient may be left undefined
+/// for one-element tensors.
+void backward(const variable_list& tensors, const variable_list& grad_tensors = {},
+              std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+              const variable_list& inputs = {});
+
+/// Gradients of `outputs` with respect to `inputs`, nothing accumulated.
+variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs = {},
+                   std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+                   bool allow_unused = false);
+
+}  // namespace fulmen::autograd

@@ -1,0 +1,81 @@
+#pragma once
+#include <fulmen/kernels/view.h>
+
+namespace fulmen {
+
+namespace autograd {
+class Forward;
+}
+
+/// Where a kernel runs. Only an op's forward() can make one, so a derivative rule cannot reach a kernel.
+class Launch {
+ public:
+  /// 0, 1, 2 for x86-64-v2, -v3, -v4.
+  int isa() const { return isa_; }
+  bool cuda() const { return cuda_; }
+  /// The CUDA stream (cudaStream_t); null on the CPU.
+  void* stream() const { return stream_; }
+
+ private:
+  friend class autograd::Forward;
+  Launch(bool cuda, int isa, void* stream) : cuda_(cuda), isa_(static_cast<int8_t>(isa)), stream_(stream) {}
+  bool cuda_;
+  int8_t isa_;
+  void* stream_;
+};
+
+/// The instruction set chosen for this process, 0..2 as in Launch::isa(). The best one that the processor has, or the
+/// one named by the environment variable FULMEN_CPU (v2, v3 or v4) if the processor has it.
+int cpu_isa();
+
+[[noreturn]] void no_cuda_kernel(const char* name);
+
+/// One kernel on every device: called like a function, it runs the implementation that the Launch asks for.
+template <class... A>
+struct Kernel {
+  using Fn = void (*)(const Launch&, A...);
+  const char* name;
+  Fn cpu[3];
+  Fn cuda;
+  void operator()(const Launch& launch, A... a) const {
+    if (launch.cuda()) {
+      if (!cuda) no_cuda_kernel(name);
+      cuda(launch, a...);
+    } else {
+      cpu[launch.isa()](launch, a...);
+    }
+  }
+};
+#ifdef FULMEN_CUDA
+#define FULMEN_CUDA_FN(name) &cuda::name
+#else
+#define FULMEN_CUDA_FN(name) static_cast<decltype(&cpu_v2::name)>(nullptr)
+#endif
+
+/// Declares a kernel for every instruction set and device: KERNEL(softmax, View y, ConstView x) inside namespace
+/// fulmen. Parameters are plain structs passed by value. A missing implementation is a link error that names the
+/// signature.
+#define KERNEL(name, ...)                                                                                             \
+  namespace cpu_v2 {                                                                                                  \
+  void name(const Launch&, __VA_ARGS__);                                                                              \
+  }                                                                                                                   \
+  namespace cpu_v3 {                                                                                                  \
+  void name(const Launch&, __VA_ARGS__);                                                                              \
+  }                                                                                                                   \
+  namespace cpu_v4 {                                                                                                  \
+  void name(const Launch&, __VA_ARGS__);                                                                              \
+  }                                                                                                                   \
+  namespace cuda {                                                                                                    \
+  void name(const Launch&, __VA_ARGS__);                                                                              \
+  }                                                                                                                   \
+  namespace kernel {                                                                                                  \
+  inline constexpr auto name = make_kernel(#name, &cpu_v2::name, &cpu_v3::name, &cpu_v4::name, FULMEN_CUDA_FN(name)); \
+  }
+
+template <class... A>
+constexpr Kernel<A...> make_kernel(const char* name, void (*v2)(const Launch&, A...), void (*v3)(const Launch&, A...),
+                                   void (*v4)(const Launch&, A...), void (*cuda)(const Launch&, A...)) {
+  return {name, {v2, v3, v4}, cuda};
+}
+
+}  // namespace fulmen

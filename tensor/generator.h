@@ -1,0 +1,75 @@
+#pragma once
+#include <fulmen/tensor/device.h>
+#include <fulmen/tensor/ref_count.h>
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace fulmen {
+
+/// PyTorch's CPU random stream, bit for bit: a 32-bit Mersenne Twister (mt19937, Matsumoto and Nishimura 1998) and the
+/// second values of the Box-Muller pairs that are waiting for the next draw. Not thread-safe: one user at a time.
+class GeneratorImpl {
+ public:
+  static constexpr int words = 624;
+  explicit GeneratorImpl(uint64_t seed = 67280421310721ull) { set_seed(seed); }
+  void set_seed(uint64_t seed);
+  uint64_t seed() const { return seed_; }
+  uint32_t random() {
+    if (position_ >= words) refill();
+    uint32_t y = state_[position_++];
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+  }
+  /// (first draw << 32) | second draw.
+  uint64_t random64() {
+    uint64_t high = random();
+    return (high << 32) | random();
+  }
+  std::optional<double> next_double_normal;
+  std::optional<float> next_float_normal;
+
+  /// The whole state as words, for checkpoints; set_state takes what state() gave and throws on anything else.
+  std::vector<uint64_t> state() const;
+  void set_state(const std::vector<uint64_t>& words_and_extras);
+
+ private:
+  friend class Generator;
+  void refill();
+  AtomicCounter refs_{1};
+  uint64_t seed_ = 0;
+  uint32_t state_[words];
+  int position_ = words;
+};
+
+/// Shared handle on a random stream.
+class Generator {
+ public:
+  explicit Generator(uint64_t seed = 67280421310721ull) : impl_(new GeneratorImpl(seed)) {}
+  Generator(const Generator& other) noexcept : impl_(other.impl_) { impl_->refs_.increment(); }
+  Generator& operator=(Generator other) noexcept {
+    std::swap(impl_, other.impl_);
+    return *this;
+  }
+  ~Generator() {
+    if (impl_->refs_.decrement()) delete impl_;
+  }
+  void set_current_seed(uint64_t seed) { impl_->set_seed(seed); }
+  uint64_t current_seed() const { return impl_->seed(); }
+  GeneratorImpl* operator->() const { return impl_; }
+  GeneratorImpl& operator*() const { return *impl_; }
+
+ private:
+  GeneratorImpl* impl_;
+};
+
+/// The stream used when no generator is given.
+Generator& default_generator();
+/// Seeds the default stream of every device.
+void manual_seed(uint64_t seed);
+
+}  // namespace fulmen
