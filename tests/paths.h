@@ -10,8 +10,8 @@ std::string source_dir();
 /// Folder of the executables of this build (`op_table`, the examples, ...).
 std::string bin_dir();
 
-/// Folder with extra reference data: `$FULMEN_SHARED`, or else `shared` beside the source tree. Empty when there is none;
-/// a test that wants it then passes without that part.
+/// Folder with extra reference data: `$FULMEN_SHARED`, or else `shared` beside the source tree. Empty when there is
+/// none; a test that wants it then passes without that part.
 std::string shared_dir();
 
 }  // namespace fulmen::testing
