@@ -1,0 +1,89 @@
+#pragma once
+#include <fulmen/nn/module.h>
+
+namespace fulmen::nn {
+
+namespace detail {
+[[noreturn]] void empty_holder(const std::type_info& contained);
+void print_contained(std::ostream& stream, const Module* module);
+}  // namespace detail
+
+/// A shared handle on a module: copying it aliases the same module. `Linear` is a ModuleHolder<LinearImpl>; arguments
+/// of its constructor go to LinearImpl's. `nullptr` makes an empty one, to be assigned later.
+template <class Contained>
+class ModuleHolder : public ModuleHolderTag {
+ public:
+  using ContainedType = Contained;
+
+  ModuleHolder() : impl_(make_default()) {}
+  ModuleHolder(std::nullptr_t) {}
+  ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}
+  /// The holder of a derived module is a holder of its parent.
+  template <class Other>
+    requires(!std::is_same_v<Other, Contained> && std::is_base_of_v<Contained, Other>)
+  ModuleHolder(const ModuleHolder<Other>& other) : impl_(other.is_empty() ? nullptr : other.ptr()) {}
+  template <class Head, class... Tail>
+    requires(sizeof...(Tail) > 0 || !std::is_base_of_v<ModuleHolder, std::decay_t<Head>>)
+  explicit ModuleHolder(Head&& head, Tail&&... tail)
+      : impl_(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
+
+  explicit operator bool() const noexcept { return impl_ != nullptr; }
+  bool is_empty() const noexcept { return impl_ == nullptr; }
+  Contained* operator->() { return get(); }
+  const Contained* operator->() const { return get(); }
+  Contained& operator*() { return *get(); }
+  const Contained& operator*() const { return *get(); }
+  const std::shared_ptr<Contained>& ptr() const {
+    check();
+    return impl_;
+  }
+  Contained* get() {
+    check();
+    return impl_.get();
+  }
+  const Contained* get() const {
+    check();
+    return impl_.get();
+  }
+
+  /// forward() of the module.
+  template <class... Args>
+  auto operator()(Args&&... args) {
+    return get()->forward(std::forward<Args>(args)...);
+  }
+  /// operator[] of the module (containers).
+  template <class Index>
+  decltype(auto) operator[](Index&& index) {
+    return (*get())[std::forward<Index>(index)];
+  }
+
+ private:
+  static std::shared_ptr<Contained> make_default() {
+    static_assert(std::is_default_constructible_v<Contained>,
+                  "This module has no default constructor: give the holder arguments, or nullptr for an empty one.");
+    return std::shared_ptr<Contained>(new Contained());
+  }
+  void check() const {
+    if (!impl_) [[unlikely]] detail::empty_holder(typeid(Contained));
+  }
+
+ protected:
+  std::shared_ptr<Contained> impl_;
+};
+
+template <class Contained>
+std::ostream& operator<<(std::ostream& stream, const ModuleHolder<Contained>& holder) {
+  detail::print_contained(stream, holder.is_empty() ? nullptr : holder.ptr().get());
+  return stream;
+}
+
+}  // namespace fulmen::nn
+
+/// FULMEN_MODULE(Name) makes the holder `Name` for the module class `NameImpl`, which must be defined before.
+#define FULMEN_MODULE(Name) FULMEN_MODULE_IMPL(Name, Name##Impl)
+#define FULMEN_MODULE_IMPL(Name, ImplType)                   \
+  class Name : public ::fulmen::nn::ModuleHolder<ImplType> { \
+   public:                                                   \
+    using ::fulmen::nn::ModuleHolder<ImplType>::ModuleHolder; \
+    using Impl [[maybe_unused]] = ImplType;                  \
+  }

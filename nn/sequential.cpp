@@ -1,0 +1,52 @@
+#include <fulmen/nn/sequential.h>
+#include <fulmen/nn/type_name.h>
+
+#include <ostream>
+
+namespace fulmen::nn {
+
+SequentialImpl::SequentialImpl(std::initializer_list<NamedAnyModule> named) {
+  modules_.reserve(named.size());
+  for (const NamedAnyModule& module : named) push_back(module);
+}
+SequentialImpl::SequentialImpl(const OrderedDict<std::string, AnyModule>& named) {
+  modules_.reserve(named.size());
+  for (const auto& item : named) push_back(item.key(), item.value());
+}
+
+std::shared_ptr<Module> SequentialImpl::clone(const std::optional<Device>& device) const {
+  auto copy = std::make_shared<SequentialImpl>();
+  for (size_t i = 0; i < modules_.size(); ++i) copy->push_back(children_[i].key(), modules_[i].clone(device));
+  if (!is_training()) copy->eval();
+  return copy;
+}
+
+void SequentialImpl::pretty_print(std::ostream& stream) const { stream << printed_namespace() << "Sequential"; }
+
+void SequentialImpl::push_back(std::string name, AnyModule module) {
+  register_module(std::move(name), module.ptr());
+  modules_.push_back(std::move(module));
+}
+
+const AnyModule& SequentialImpl::checked(size_t index) const {
+  FULMEN_CHECK_INDEX(index < modules_.size(), "Index out of range: position ", index, " of a container with ",
+                     modules_.size(), " modules");
+  return modules_[index];
+}
+
+AnyValue SequentialImpl::forward_any(detail::AnyArguments inputs) {
+  FULMEN_CHECK(!modules_.empty(), "Cannot call forward() on an empty Sequential");
+  size_t i = 0;
+  try {
+    AnyValue value = modules_[0].forward_values(inputs);
+    for (i = 1; i < modules_.size(); ++i) value = modules_[i].forward_values({&value, 1});
+    return value;
+  } catch (Error& error) {
+    const Module& child = *modules_[i].ptr();
+    error.set_module(&child, short_type_name(typeid(child)));  // unless a module inside the child is known already
+    error.set_module_path(path_of(error.module()));
+    throw;
+  }
+}
+
+}  // namespace fulmen::nn
