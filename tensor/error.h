@@ -26,10 +26,17 @@ class Error : public std::exception {
   const std::string& code() const { return code_; }
   /// Adds where it happened ("in net.2 (Linear), training_step, epoch 0, batch 3"); called while the error travels up.
   void add_context(std::string_view where);
+  /// The module that was running, and its type's name; the innermost one counts, so a second call has no effect.
+  void set_module(const void* module, std::string type);
+  const void* module() const { return module_; }
+  /// Its place in the tree ("net.2"): every container that the error leaves knows a longer one.
+  void set_module_path(std::string path);
 
  private:
   void compose();
   std::string code_, message_, where_, fix_, what_;
+  const void* module_ = nullptr;
+  std::string module_path_, module_type_;
 };
 class IndexError : public Error {
  public:
