@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/tensor/dtype.h>
 #include <fulmen/tensor/shape.h>
 #include <fulmen/tensor/storage.h>
 
