@@ -60,6 +60,13 @@ foreach(suite op_table conformance)
   if(sources)
     fulmen_test_executable(${suite} ${sources})
     fulmen_add_test(${suite} LABELS ${suite} COMMAND ${suite})
+    if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "")
+      # The kernels of older processors too: a processor with AVX-512 can run them all.
+      foreach(level v2 v3)
+        fulmen_add_test(${suite}_${level} LABELS ${suite}
+          COMMAND ${CMAKE_COMMAND} -E env FULMEN_CPU=${level} $<TARGET_FILE:${suite}>)
+      endforeach()
+    endif()
   endif()
 endforeach()
 
