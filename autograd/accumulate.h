@@ -13,6 +13,8 @@ class AccumulateGrad final : public Node, public Pooled {
   std::string name() const override { return "AccumulateGrad"; }
   void apply(TensorSpan gy, TensorSpan gx) override;
   const Tensor& variable() const { return leaf_; }
+  /// The gradient after the leaf's own hooks.
+  Tensor hooked(Tensor gradient) const;
 
  private:
   Tensor leaf_;
@@ -24,5 +26,7 @@ NodePtr accumulator_of(const Tensor& leaf);
 
 /// grad() += gradient, in place where nobody else can see it.
 void accumulate_grad(const Tensor& variable, const Tensor& gradient);
+/// The same for a tensor that is known by its body only.
+void accumulate_grad_of(TensorImpl* variable, const Tensor& gradient);
 
 }  // namespace fulmen::autograd

@@ -64,8 +64,12 @@ concept Savable = std::derived_from<T, Input> || std::derived_from<T, Output>;
 /// off meanwhile, so forward() may call other ops for its own purposes.
 class Forward {
  public:
+  static constexpr size_t inline_kept = 4;
   /// `target`: the tensor an in-place op writes to.
-  explicit Forward(const Tensor* target = nullptr) : target_(target), grad_before_(modes.grad) { modes.grad = false; }
+  explicit Forward(const Tensor* target = nullptr)
+      : target_(target), inplace_(target ? target->impl() : nullptr), grad_before_(modes.grad) {
+    modes.grad = false;
+  }
   ~Forward() { modes.grad = grad_before_; }
   Forward(const Forward&) = delete;
 
@@ -104,8 +108,9 @@ class Forward {
       more_kept_.push_back(t);
     }
   }
-  static constexpr size_t inline_kept = 4;
-  const Tensor* target_;
+
+  const Tensor* target_;  ///< until the first output takes it
+  const TensorImpl* inplace_;
   bool grad_before_;
   uint32_t kept_count_ = 0;
   TensorImpl* non_differentiable_ = nullptr;
