@@ -34,7 +34,8 @@ ScalarType promote_types(ScalarType a, ScalarType b);
 /// bool).
 bool can_cast(ScalarType from, ScalarType to);
 
-/// The dtype of factories that are given none; float32 unless changed. Must be a floating-point type.
+/// The dtype of factories that are given none; float32 unless changed. As in LibTorch any dtype may be set; numbers
+/// with a fraction take it only if it is a floating-point type.
 ScalarType get_default_dtype();
 void set_default_dtype(ScalarType t);
 

@@ -27,7 +27,9 @@ struct StorageImpl {
   size_t nbytes = 0;
   Device device{DeviceType::CPU};
   MemoryOwner* owner = nullptr;  ///< who lent the memory
-  bool owned = false;            ///< from our allocator, to be given back to it
+  size_t capacity = 0;           ///< bytes behind `data` that came from our allocator; 0 if lent or inside block_bytes
+  bool aliased = false;          ///< another storage shows the same memory, which must stay where it is
+  size_t block_bytes = 0;        ///< size of the block that holds this header and, for small storages, the data
 };
 
 /// Shared handle on a StorageImpl.
@@ -63,12 +65,13 @@ class Storage {
   uint32_t use_count() const { return impl_ ? impl_->refs.load() : 0; }
   /// Two storages over the same memory.
   bool is_alias_of(const Storage& other) const { return impl_ && other.impl_ && impl_->data == other.impl_->data; }
-  /// Grows or shrinks the memory in place; every view sees it.
+  /// Grows or shrinks the memory; every view sees it. An alias keeps what it shows.
   void resize(size_t nbytes);
 
  private:
   explicit Storage(StorageImpl* impl) : impl_(impl) {}
   static void destroy(StorageImpl* impl) noexcept;
+  static StorageImpl* make_header(void* data, size_t nbytes, Device device);
   StorageImpl* impl_ = nullptr;
 };
 

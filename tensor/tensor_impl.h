@@ -36,6 +36,8 @@ struct TensorImpl {
   void refresh() noexcept;
 
   static TensorImpl* make();
+  /// A new row-major tensor, not initialised; throws for negative sizes and for more elements than memory can hold.
+  static TensorImpl* allocate(IntArrayRef sizes, ScalarType dtype, Device device);
   static void destroy(TensorImpl* impl) noexcept;
 };
 

@@ -1,0 +1,118 @@
+#include <fulmen/tensor/allocator.h>
+#include <fulmen/tensor/error.h>
+#include <fulmen/tensor/storage.h>
+
+#include <cstring>
+#include <new>
+
+namespace fulmen {
+
+namespace {
+
+// Small data lies behind its header in one block: one allocation instead of two. A build without pool keeps them apart,
+// so that AddressSanitizer sees both ends of the data.
+constexpr size_t header_bytes = 64;
+static_assert(sizeof(StorageImpl) <= header_bytes);
+#ifdef FULMEN_NO_POOL
+constexpr bool join_small = false;
+#else
+constexpr bool join_small = true;
+#endif
+constexpr size_t joined_limit = 960;
+
+bool is_joined(const StorageImpl& s) { return s.data == reinterpret_cast<const char*>(&s) + header_bytes; }
+
+// What an alias holds: the storage whose memory it shows.
+struct SharedOwner final : MemoryOwner {
+  explicit SharedOwner(const Storage& s) : source(s) {}
+  Storage source;
+};
+
+// Memory that a resized storage left behind because an alias still shows it.
+struct RetiredMemory final : MemoryOwner {
+  RetiredMemory(void* d, size_t n, MemoryOwner* o) : data(d), bytes(n), older(o) {}
+  ~RetiredMemory() override {
+    free_memory(data, bytes);
+    delete older;
+  }
+  void* data;
+  size_t bytes;
+  MemoryOwner* older;
+};
+
+void require_cpu(const Device& device) {
+  FULMEN_CHECK(device.is_cpu(), "cannot allocate on ", device, ": this build of Fulmen has no CUDA");
+}
+
+}  // namespace
+
+StorageImpl* Storage::make_header(void* data, size_t nbytes, Device device) {
+  auto* impl = new (allocate_memory(header_bytes)) StorageImpl;
+  impl->data = data;
+  impl->nbytes = nbytes;
+  impl->device = device;
+  impl->block_bytes = header_bytes;
+  return impl;
+}
+
+Storage Storage::allocate(size_t nbytes, Device device) {
+  require_cpu(device);
+  if (join_small && nbytes <= joined_limit) {
+    auto* block = static_cast<char*>(allocate_memory(header_bytes + nbytes));
+    auto* impl = new (block) StorageImpl;
+    impl->data = block + header_bytes;
+    impl->nbytes = nbytes;
+    impl->device = device;
+    impl->block_bytes = header_bytes + nbytes;
+    return Storage(impl);
+  }
+  const size_t capacity = nbytes > 0 ? nbytes : 1;
+  StorageImpl* impl = make_header(allocate_memory(capacity), nbytes, device);
+  impl->capacity = capacity;
+  return Storage(impl);
+}
+
+Storage Storage::borrow(void* data, size_t nbytes, Device device, MemoryOwner* owner) {
+  StorageImpl* impl = make_header(data, nbytes, device);
+  impl->owner = owner;
+  return Storage(impl);
+}
+
+Storage Storage::alias(const Storage& source) {
+  const auto* shown = dynamic_cast<const SharedOwner*>(source->owner);
+  const Storage& root = shown ? shown->source : source;
+  root->aliased = true;
+  return borrow(source->data, source->nbytes, source->device, new SharedOwner(root));
+}
+
+void Storage::resize(size_t nbytes) {
+  StorageImpl& s = *impl_;
+  if (nbytes == s.nbytes) return;
+  const bool lent = s.capacity == 0 && !is_joined(s);
+  FULMEN_CHECK(!lent, "resize: this memory was lent (from_blob or data()), so it cannot change from ", s.nbytes, " to ",
+               nbytes, " bytes");
+  const size_t capacity = nbytes > 0 ? nbytes : 1;
+  void* data = allocate_memory(capacity);
+  std::memcpy(data, s.data, nbytes < s.nbytes ? nbytes : s.nbytes);
+  if (s.capacity > 0) {
+    if (s.aliased) {
+      s.owner = new RetiredMemory(s.data, s.capacity, s.owner);
+    } else {
+      free_memory(s.data, s.capacity);
+    }
+  }
+  s.data = data;
+  s.nbytes = nbytes;
+  s.capacity = capacity;
+  s.aliased = false;
+}
+
+void Storage::destroy(StorageImpl* impl) noexcept {
+  delete impl->owner;
+  if (impl->capacity > 0) free_memory(impl->data, impl->capacity);
+  const size_t bytes = impl->block_bytes;
+  impl->~StorageImpl();
+  free_memory(impl, bytes);
+}
+
+}  // namespace fulmen
