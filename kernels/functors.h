@@ -1,0 +1,159 @@
+#pragma once
+#include <fulmen/kernels/dtype.h>
+
+#include <cstdint>
+#ifdef __CUDACC__
+#include <fulmen/kernels/cuda/math.h>
+#else
+#include <fulmen/kernels/cpu/math.h>
+#endif
+
+// The maths of elementwise operations, one element at a time, written once for every device. The lists in
+// kernels/elementwise.h name them; each device expands those lists into loops.
+namespace fulmen::functor {
+
+#define FULMEN_FUNCTOR \
+  template <class T>   \
+  FULMEN_HD static FULMEN_INLINE
+
+/// Integer arithmetic wraps around: it happens in an unsigned type that is wide enough not to be promoted.
+template <class T>
+using Wrapping = std::conditional_t<!std::is_integral_v<T>, T, std::conditional_t<(sizeof(T) > 4), uint64_t, uint32_t>>;
+
+struct Add {
+  FULMEN_FUNCTOR T apply(T a, T b) { return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b)); }
+};
+struct AddScaled {
+  FULMEN_FUNCTOR T apply(T a, T b, T alpha) {
+    using W = Wrapping<T>;
+    return static_cast<T>(static_cast<W>(a) + static_cast<W>(alpha) * static_cast<W>(b));
+  }
+};
+struct Sub {
+  FULMEN_FUNCTOR T apply(T a, T b) { return static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b)); }
+};
+struct Mul {
+  FULMEN_FUNCTOR T apply(T a, T b) { return static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b)); }
+};
+struct Div {
+  FULMEN_FUNCTOR T apply(T a, T b) { return a / b; }
+};
+
+/// a / b without trapping: integers divided by 0 give 0 (operations refuse them before), by -1 they wrap.
+template <class T>
+FULMEN_HD FULMEN_INLINE T quotient(T a, T b) {
+  if constexpr (!std::is_integral_v<T>) {
+    return a / b;
+  } else {
+    if (b == 0) return 0;
+    if constexpr (std::is_signed_v<T>) {
+      if (b == static_cast<T>(-1)) return static_cast<T>(0 - static_cast<Wrapping<T>>(a));
+    }
+    return static_cast<T>(a / b);
+  }
+}
+struct DivTrunc {
+  FULMEN_FUNCTOR T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) {
+      return quotient(a, b);
+    } else {
+      return math::trunc(a / b);
+    }
+  }
+};
+struct Fmod {
+  FULMEN_FUNCTOR T apply(T a, T b) {
+    if constexpr (!std::is_integral_v<T>) {
+      return math::fmod(a, b);
+    } else {
+      return static_cast<T>(static_cast<Wrapping<T>>(a) -
+                            static_cast<Wrapping<T>>(quotient(a, b)) * static_cast<Wrapping<T>>(b));
+    }
+  }
+};
+/// Python's %: the result has b's sign.
+struct Remainder {
+  FULMEN_FUNCTOR T apply(T a, T b) {
+    T r = Fmod::apply(a, b);
+    return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
+  }
+};
+/// Python's //. For floating point as CPython computes it: (a - a % b) / b, made whole.
+struct DivFloor {
+  FULMEN_FUNCTOR T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) {
+      T q = quotient(a, b), r = Fmod::apply(a, b);
+      return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(q - 1) : q;
+    } else {
+      if (b == 0) return a / b;
+      T r = math::fmod(a, b), q = (a - r) / b;
+      if (r != 0 && (b < 0) != (r < 0)) q -= 1;
+      if (q == 0) return math::copysign(T(0), a / b);
+      T whole = math::floor(q);
+      return q - whole > T(0.5) ? whole + 1 : whole;
+    }
+  }
+};
+/// NaN if either is.
+struct Maximum {
+  FULMEN_FUNCTOR T apply(T a, T b) { return a > b || a != a ? a : b; }
+};
+struct Minimum {
+  FULMEN_FUNCTOR T apply(T a, T b) { return a < b || a != a ? a : b; }
+};
+struct Pow {
+  FULMEN_FUNCTOR T apply(T a, T b) {
+    if constexpr (!std::is_integral_v<T>) {
+      return math::pow(a, b);
+    } else {
+      if (b < 0) return static_cast<T>(a == 1 ? 1 : a == static_cast<T>(-1) ? (b % 2 == 0 ? 1 : -1) : 0);
+      Wrapping<T> power = 1, square = static_cast<Wrapping<T>>(a);
+      for (auto e = static_cast<uint64_t>(b); e > 0; e >>= 1, square *= square) {
+        if (e & 1) power *= square;
+      }
+      return static_cast<T>(power);
+    }
+  }
+};
+struct Atan2 {
+  FULMEN_FUNCTOR T apply(T a, T b) { return math::atan2(a, b); }
+};
+struct BitwiseAnd {
+  FULMEN_FUNCTOR T apply(T a, T b) { return static_cast<T>(a & b); }
+};
+struct BitwiseOr {
+  FULMEN_FUNCTOR T apply(T a, T b) { return static_cast<T>(a | b); }
+};
+struct BitwiseXor {
+  FULMEN_FUNCTOR T apply(T a, T b) { return static_cast<T>(a ^ b); }
+};
+
+struct Eq {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return a == b; }
+};
+struct Ne {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return a != b; }
+};
+struct Lt {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return a < b; }
+};
+struct Le {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return a <= b; }
+};
+struct Gt {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return a > b; }
+};
+struct Ge {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return a >= b; }
+};
+struct LogicalAnd {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return (a != 0) & (b != 0); }
+};
+struct LogicalOr {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return (a != 0) | (b != 0); }
+};
+struct LogicalXor {
+  FULMEN_FUNCTOR bool apply(T a, T b) { return (a != 0) != (b != 0); }
+};
+
+}  // namespace fulmen::functor
