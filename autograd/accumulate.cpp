@@ -1,6 +1,5 @@
 #include <fulmen/autograd/accumulate.h>
 #include <fulmen/autograd/grad_mode.h>
-#include <fulmen/autograd/ops/arithmetic.h>
 
 #include <mutex>
 
@@ -36,27 +35,40 @@ NodePtr accumulator_of(const Tensor& leaf) {
   return NodePtr::adopt(meta.accumulator);
 }
 
-void AccumulateGrad::apply(TensorSpan gy, TensorSpan) {
-  Tensor gradient = std::move(gy[0]);
-  for (const auto& slot : meta_of(leaf_).hooks) {
+Tensor AccumulateGrad::hooked(Tensor gradient) const {
+  const HookList& hooks = meta_of(leaf_).hooks;
+  for (size_t i = 0; i < hooks.size(); ++i) {
+    std::shared_ptr<HookSlot> slot = hooks[i];
     if (!slot->hook) continue;
     if (Tensor replaced = (*slot->hook)(gradient); replaced.defined()) gradient = std::move(replaced);
   }
-  accumulate_grad(leaf_, gradient);
+  return gradient;
+}
+
+void AccumulateGrad::apply(TensorSpan gy, TensorSpan) {
+  if (meta_of(leaf_).hooks.empty()) {
+    accumulate_grad(leaf_, gy[0]);
+  } else {
+    accumulate_grad(leaf_, hooked(std::move(gy[0])));
+  }
+}
+
+void accumulate_grad_of(TensorImpl* variable, const Tensor& gradient) {
+  variable->refs.increment();
+  accumulate_grad(Tensor::adopt(variable), gradient);
 }
 
 void accumulate_grad(const Tensor& variable, const Tensor& gradient) {
   Tensor& grad = meta_of(variable).grad;
   if (!grad.defined()) {
-    bool unshared = !GradMode::is_enabled() && gradient.use_count() <= 2 && gradient.storage().use_count() == 1 &&
-                    gradient.is_contiguous();
+    bool unshared = gradient.use_count() == 1 && gradient.storage().use_count() == 1 && gradient.is_contiguous();
     if (GradMode::is_enabled()) {
       grad = gradient.clone();
     } else {
       grad = unshared ? gradient.detach() : gradient.detach().clone();
     }
   } else if (GradMode::is_enabled()) {
-    grad = grad + gradient;
+    grad = grad.add(gradient);
   } else {
     grad.add_(gradient);
   }

@@ -330,7 +330,11 @@ Tensor& apply_inplace(Op op, const Tensor& self, const In&... others) {
   }
   Machine::check_inplace(self, Op::name, recording);
   bool overlap = (false || ... || Machine::overlaps(self, others));
-  Tensor before = recording ? Machine::values_before(self) : self;
+  // A rule that looks at the old values needs a copy of them. An op that keeps none says `keeps_no_input`.
+  Tensor before = self;
+  if constexpr (!requires { Op::keeps_no_input; }) {
+    if (recording) before = Machine::values_before(self);
+  }
   Tensor result;
   {
     Forward f(overlap ? nullptr : &self);

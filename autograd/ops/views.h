@@ -35,29 +35,6 @@ std::vector<Tensor> broadcast_tensors(TensorList tensors);
 Tensor as_strided(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
                   std::optional<int64_t> storage_offset = std::nullopt);
 Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
-/// Pieces of `split_size` along dim, the last one shorter; views.
-std::vector<Tensor> split(const Tensor& x, int64_t split_size, int64_t dim = 0);
-std::vector<Tensor> split_with_sizes(const Tensor& x, IntArrayRef split_sizes, int64_t dim = 0);
-std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
-/// All selects along dim.
-std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0);
-/// x repeated as a whole, `repeats` times per dimension; a copy.
-Tensor repeat(const Tensor& x, IntArrayRef repeats);
-/// Elements in reverse order along dims; a copy.
-Tensor flip(const Tensor& x, IntArrayRef dims);
-
-/// Tensors joined along an existing dimension; 1-d tensors without elements are left out.
-Tensor cat(TensorList tensors, int64_t dim = 0);
-/// Tensors of equal shape joined along a new dimension.
-Tensor stack(TensorList tensors, int64_t dim = 0);
-Tensor hstack(TensorList tensors);
-Tensor vstack(TensorList tensors);
-
-/// `dim` counted from the front; throws IndexError if it is not in [-ndim, ndim).
-int64_t wrap_dim(int64_t dim, int64_t ndim);
-/// The sizes that all operands broadcast to; throws if they do not.
-Shape broadcast_shapes(IntArrayRef a, IntArrayRef b);
-
 namespace autograd {
 /// The gradient of as_strided for the tensor it was taken of: elements that were seen several times collect all their
 /// gradients.
