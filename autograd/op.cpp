@@ -6,7 +6,8 @@
 
 namespace fulmen::autograd {
 
-// --- Forward -----------------------------------------------------------------------------------------------------------
+// --- Forward
+// -----------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -100,7 +101,8 @@ ConstView Forward::in(const Tensor& x) const {
   return view;
 }
 
-// --- RecordedOp and Saved ----------------------------------------------------------------------------------------------
+// --- RecordedOp and Saved
+// ----------------------------------------------------------------------------------------------
 
 RecordedOp::~RecordedOp() = default;
 
@@ -130,28 +132,32 @@ Tensor Saved::operator[](size_t i) const {
                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
                "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
                "autograd::grad(). Specify retain_graph=true if you need to backward through the graph a second time.");
-  const SavedTensor& s =
-      i < Forward::inline_kept ? node_.saved_[i] : node_.more_saved_[i - Forward::inline_kept];
+  const SavedTensor& s = i < Forward::inline_kept ? node_.saved_[i] : node_.more_saved_[i - Forward::inline_kept];
+  return unpack(s, node_);
+}
+
+Tensor unpack(const SavedTensor& s, const Node& node) {
   if (!s.tensor.defined()) return {};
   uint32_t now = s.tensor.storage()->version.load();
   FULMEN_CHECK(now == s.version,
                "one of the variables needed for gradient computation has been modified by an inplace operation: [",
                to_string(s.tensor.scalar_type()), "Tensor ", s.tensor.sizes(), "]",
-               s.output_nr >= 0 ? str(", which is output ", s.output_nr, " of ", node_.name(), ",") : std::string(),
+               s.output_nr >= 0 ? str(", which is output ", s.output_nr, " of ", node.name(), ",") : std::string(),
                " is at version ", now, "; expected version ", s.version,
                " instead. Use the value before changing it, or clone() it.");
   if (s.output_nr < 0) return s.tensor;
   // The node owned a bare alias of its output; give it its history back, for the second derivative.
   Tensor restored = alias(s.tensor);
   if (modes.grad) {
-    set_history(restored, NodePtr(const_cast<RecordedOp*>(&node_)), static_cast<uint32_t>(s.output_nr));
+    set_history(restored, NodePtr(const_cast<Node*>(&node)), static_cast<uint32_t>(s.output_nr));
   }
   return restored;
 }
 
 bool Saved::needs(size_t input) const { return node_.needs(input); }
 
-// --- Machine -----------------------------------------------------------------------------------------------------------
+// --- Machine
+// -----------------------------------------------------------------------------------------------------------
 
 bool Machine::wants_grad(std::span<const Tensor> list) {
   for (const Tensor& t : list) {
@@ -180,13 +186,15 @@ SavedTensor save_one(const char* op, const Tensor& t, std::span<const Tensor* co
   }
   for (const Tensor* x : in) {
     if (!x->is_same(t)) continue;
-    FULMEN_CHECK(!t.is_inference(), "Inference tensors cannot be saved for backward. To work around you can make a clone "
+    FULMEN_CHECK(!t.is_inference(),
+                 "Inference tensors cannot be saved for backward. To work around you can make a clone "
                  "to get a normal tensor and use it in autograd.");
     s.tensor = t;
     return s;
   }
-  fail(str(op, ": saved a tensor that is neither input nor output: return it as an extra output, or the second "
-               "derivative would be wrong"));
+  fail(str(op,
+           ": saved a tensor that is neither input nor output: return it as an extra output, or the second "
+           "derivative would be wrong"));
 }
 
 }  // namespace
@@ -235,22 +243,30 @@ namespace {
 void check_view_may_change(const Tensor& self) {
   const AutogradMeta& meta = meta_of(self);
   const char* rule =
-      " and is being modified inplace with grad mode enabled. Given that this use case is ambiguous and error-prone, it is "
-      "forbidden. You can clarify your code by moving both the view and the inplace either both inside the no_grad block "
+      " and is being modified inplace with grad mode enabled. Given that this use case is ambiguous and error-prone, "
+      "it is "
+      "forbidden. You can clarify your code by moving both the view and the inplace either both inside the no_grad "
+      "block "
       "(if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).";
   switch (meta.creation) {
-    case CreationMeta::DEFAULT: return;
-    case CreationMeta::NO_GRAD_MODE: fail(str("A view was created in no_grad mode", rule));
-    case CreationMeta::INFERENCE_MODE: fail(str("A view was created in inference mode", rule));
+    case CreationMeta::DEFAULT:
+      return;
+    case CreationMeta::NO_GRAD_MODE:
+      fail(str("A view was created in no_grad mode", rule));
+    case CreationMeta::INFERENCE_MODE:
+      fail(str("A view was created in inference mode", rule));
     case CreationMeta::MULTI_OUTPUT_NODE:
-      fail("Output of a function that returns multiple views is being modified inplace. This view is the output of a "
-           "function that returns multiple views. Such functions do not allow the output views to be modified inplace. "
-           "You should replace the inplace operation by an out-of-place one.");
+      fail(
+          "Output of a function that returns multiple views is being modified inplace. This view is the output of a "
+          "function that returns multiple views. Such functions do not allow the output views to be modified inplace. "
+          "You should replace the inplace operation by an out-of-place one.");
     case CreationMeta::IN_CUSTOM_FUNCTION:
-      fail("Output of a custom Function is a view and is being modified inplace. This view was created inside a custom "
-           "Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would override "
-           "the custom backward associated with the custom Function, leading to incorrect gradients. This behavior is "
-           "forbidden. You can fix this by cloning the output of the custom Function.");
+      fail(
+          "Output of a custom Function is a view and is being modified inplace. This view was created inside a custom "
+          "Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would "
+          "override "
+          "the custom backward associated with the custom Function, leading to incorrect gradients. This behavior is "
+          "forbidden. You can fix this by cloning the output of the custom Function.");
   }
 }
 

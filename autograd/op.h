@@ -126,6 +126,9 @@ struct SavedTensor {
   int32_t output_nr = -1;  ///< -1 for an input
 };
 
+/// The tensor with its history, for `node`'s rule. Throws if it was changed in place since it was saved.
+Tensor unpack(const SavedTensor& saved, const Node& node);
+
 class RecordedOp;
 /// What forward() saved, as backward() sees it.
 class Saved {
