@@ -101,7 +101,7 @@ class Shape {
   uint32_t size_ = 0, capacity_ = inline_capacity;
   union {
     int64_t inline_[inline_capacity];
-    int64_t* heap_;
+    int64_t* heap_ = nullptr;  // a first value, or g++ 12 warns in every program that it might be read
   };
 };
 
