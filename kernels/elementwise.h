@@ -10,7 +10,7 @@ namespace fulmen {
 /// Domains: any; number (any but bool); integral (with bool); real (floating point only).
 #define FULMEN_BINARY_OPS(X) \
   X(Add, any)                \
-  X(AddScaled, number)       \
+  X(AddScaled, any)          \
   X(Sub, number)             \
   X(Mul, any)                \
   X(Div, real)               \
@@ -38,7 +38,20 @@ namespace fulmen {
   X(LogicalOr, any)           \
   X(LogicalXor, any)
 
+/// X(functor, domain): y = f(x), or f(x, p, q) with numbers p and q.
+#define FULMEN_UNARY_OPS(X) \
+  X(Neg, number)            \
+  X(Abs, number)
+
+/// X(functor, domain): y = f(a, b, c, value).
+#define FULMEN_TERNARY_OPS(X) \
+  X(Addcmul, number)          \
+  X(Addcdiv, real)            \
+  X(Lerp, real)
+
 #define X(name, domain) name,
+enum class UnaryOp : uint8_t { FULMEN_UNARY_OPS(X) };
+enum class TernaryOp : uint8_t { FULMEN_TERNARY_OPS(X) };
 enum class BinaryOp : uint8_t { FULMEN_BINARY_OPS(X) };
 enum class CompareOp : uint8_t { FULMEN_COMPARE_OPS(X) };
 #undef X
@@ -49,15 +62,17 @@ struct Number {
   int64_t integer;
 };
 
-/// y = x, converted.
-KERNEL(copy, View y, ConstView x)
+/// y = f(x, p, q)
+KERNEL(unary, UnaryOp op, ScalarType type, View y, ConstView x, double p, double q)
+/// y = f(a, b, c, value)
+KERNEL(ternary, TernaryOp op, ScalarType type, View y, ConstView a, ConstView b, ConstView c, Number value)
 /// y = f(a, b); AddScaled is a + alpha * b.
-KERNEL(binary, BinaryOp op, ScalarType compute, View y, ConstView a, ConstView b, Number alpha)
+KERNEL(binary, BinaryOp op, ScalarType type, View y, ConstView a, ConstView b, Number alpha)
 /// y = f(x, c), or f(c, x) if `reversed`.
-KERNEL(binary_number, BinaryOp op, ScalarType compute, View y, ConstView x, Number c, bool reversed)
+KERNEL(binary_number, BinaryOp op, ScalarType type, View y, ConstView x, Number c, bool reversed)
 /// y (bool) = f(a, b)
-KERNEL(compare, CompareOp op, ScalarType compute, View y, ConstView a, ConstView b)
+KERNEL(compare, CompareOp op, ScalarType type, View y, ConstView a, ConstView b)
 /// y (bool) = f(x, c)
-KERNEL(compare_number, CompareOp op, ScalarType compute, View y, ConstView x, Number c)
+KERNEL(compare_number, CompareOp op, ScalarType type, View y, ConstView x, Number c)
 
 }  // namespace fulmen

@@ -128,6 +128,38 @@ struct BitwiseXor {
   FULMEN_FUNCTOR T apply(T a, T b) { return static_cast<T>(a ^ b); }
 };
 
+/// a + value * b * c
+struct Addcmul {
+  FULMEN_FUNCTOR T apply(T a, T b, T c, T value) {
+    using W = Wrapping<T>;
+    return static_cast<T>(static_cast<W>(a) + static_cast<W>(value) * static_cast<W>(b) * static_cast<W>(c));
+  }
+};
+/// a + value * b / c
+struct Addcdiv {
+  FULMEN_FUNCTOR T apply(T a, T b, T c, T value) { return a + value * b / c; }
+};
+/// a + w * (b - a), from the end that is nearer.
+struct Lerp {
+  FULMEN_FUNCTOR T apply(T a, T b, T w, T) {
+    T difference = b - a;
+    return (w < 0 ? -w : w) < T(0.5) ? a + w * difference : b - difference * (1 - w);
+  }
+};
+
+struct Neg {
+  FULMEN_FUNCTOR T apply(T x) { return static_cast<T>(-static_cast<Wrapping<T>>(x)); }
+};
+struct Abs {
+  FULMEN_FUNCTOR T apply(T x) {
+    if constexpr (std::is_integral_v<T>) {
+      return x < 0 ? Neg::apply(x) : x;
+    } else {
+      return math::fabs(x);
+    }
+  }
+};
+
 struct Eq {
   FULMEN_FUNCTOR bool apply(T a, T b) { return a == b; }
 };

@@ -11,8 +11,8 @@ struct StridedPlaces {
   int64_t strides[max_dims];
 };
 
-/// base[offset + sum(i * strides)] += g[i]: base flat and contiguous, g contiguous. Places may repeat; values are added in
-/// row-major order of g. Equal dtypes.
+/// base[offset + sum(i * strides)] += g[i]: base flat and contiguous, g contiguous. Places may repeat; values are added
+/// in row-major order of g. Equal dtypes.
 KERNEL(add_strided, View base, ConstView g, StridedPlaces places)
 
 }  // namespace fulmen

@@ -61,11 +61,13 @@ int64_t grain_of(BinaryOp op) {
 
 }  // namespace
 
-void binary(const Launch&, BinaryOp op, ScalarType compute, View y, ConstView a, ConstView b, Number alpha) {
+void binary(const Launch&, BinaryOp op, ScalarType type, View y, ConstView a, ConstView b, Number alpha) {
+  ScalarType compute = compute_type(type);
   run<2>(row_for(op, compute), {alpha, {}}, y, compute, {{a, compute}, {b, compute}}, grain_of(op));
 }
 
-void binary_number(const Launch&, BinaryOp op, ScalarType compute, View y, ConstView x, Number c, bool reversed) {
+void binary_number(const Launch&, BinaryOp op, ScalarType type, View y, ConstView x, Number c, bool reversed) {
+  ScalarType compute = compute_type(type);
   NumberOperand number(c, compute);
   const ConstView &a = reversed ? number.view : x, &b = reversed ? x : number.view;
   run<2>(row_for(op, compute), {}, y, compute, {{a, compute}, {b, compute}}, grain_of(op));

@@ -1,6 +1,6 @@
+#include <fulmen/kernels/copy.h>
 #include <fulmen/kernels/cpu/convert.h>
 #include <fulmen/kernels/cpu/parallel.h>
-#include <fulmen/kernels/elementwise.h>
 #include <fulmen/kernels/layout.h>
 
 namespace fulmen::FULMEN_ISA {

@@ -1,0 +1,93 @@
+#include <fulmen/autograd/ops/elementwise.h>
+
+namespace fulmen {
+
+namespace {
+
+// 0 for bool, 1 for integers, 2 for floating point.
+int kind(ScalarType t) { return is_floating_point(t) ? 2 : t == kBool ? 0 : 1; }
+
+ScalarType number_type(const Scalar& s) { return s.isFloatingPoint() ? get_default_dtype() : s.type(); }
+
+// How much a tensor's dtype counts: 2 with dimensions, 1 without, 0 for a wrapped number.
+int weight(const Tensor& t) { return t.impl()->wrapped_number ? 0 : t.dim() > 0 ? 2 : 1; }
+
+ScalarType combine(ScalarType strong, ScalarType weak) {
+  return kind(weak) > kind(strong) ? promote_types(strong, weak) : strong;
+}
+
+ScalarType type_of(const Tensor& t) {
+  return t.impl()->wrapped_number && t.is_floating_point() ? get_default_dtype() : t.scalar_type();
+}
+
+}  // namespace
+
+ScalarType result_type(const Tensor& a, const Tensor& b) {
+  FULMEN_CHECK(a.defined() && b.defined(), "an operand is an undefined tensor");
+  if (a.scalar_type() == b.scalar_type()) return type_of(a);
+  int wa = weight(a), wb = weight(b);
+  if (wa == wb) return promote_types(type_of(a), type_of(b));
+  return wa > wb ? combine(type_of(a), type_of(b)) : combine(type_of(b), type_of(a));
+}
+
+ScalarType result_type(const Tensor& a, const Scalar& b) { return combine(a.scalar_type(), number_type(b)); }
+ScalarType result_type(const Scalar& a, const Tensor& b) { return result_type(b, a); }
+
+ScalarType floating_type(ScalarType t) { return is_floating_point(t) ? t : get_default_dtype(); }
+
+namespace autograd {
+
+Output empty_broadcast(Forward& f, ScalarType type, const Tensor& a, const Tensor& b) {
+  const TensorImpl &x = *a.impl(), &y = *b.impl();
+  Device device = x.storage->device;
+  FULMEN_CHECK(device == y.storage->device,
+               "Expected all tensors to be on the same device, but found at least two devices, ", device, " and ",
+               y.storage->device, "!");
+  if (x.sizes == y.sizes || y.sizes.empty()) return f.empty(x.sizes, type, device);
+  return f.empty(broadcast_shapes(x.sizes, y.sizes), type, device);
+}
+
+Output binary(Forward& f, BinaryOp op, ScalarType type, const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  Output y = empty_broadcast(f, type, a, b);
+  kernel::binary(f.launch(y), op, type, f.out(y), f.in(a), f.in(b), number(alpha));
+  return y;
+}
+
+Output binary(Forward& f, BinaryOp op, ScalarType type, const Tensor& x, const Scalar& c, bool reversed) {
+  Output y = f.empty_like(x, type);
+  kernel::binary_number(f.launch(y), op, type, f.out(y), f.in(x), number(c), reversed);
+  return y;
+}
+
+Output compare(Forward& f, CompareOp op, const Tensor& a, const Tensor& b) {
+  Output y = empty_broadcast(f, kBool, a, b);
+  kernel::compare(f.launch(y), op, result_type(a, b), f.out(y), f.in(a), f.in(b));
+  return y;
+}
+
+Output compare(Forward& f, CompareOp op, const Tensor& x, const Scalar& c) {
+  Output y = f.empty_like(x, kBool);
+  kernel::compare_number(f.launch(y), op, result_type(x, c), f.out(y), f.in(x), number(c));
+  return y;
+}
+
+Output unary(Forward& f, UnaryOp op, ScalarType type, const Tensor& x, double p, double q) {
+  Output y = f.empty_like(x, type);
+  kernel::unary(f.launch(y), op, type, f.out(y), f.in(x), p, q);
+  return y;
+}
+
+Output ternary(Forward& f, TernaryOp op, ScalarType type, const Tensor& a, const Tensor& b, const Tensor& c,
+               const Scalar& value) {
+  Device device = a.device();
+  FULMEN_CHECK(device == b.device() && device == c.device(),
+               "Expected all tensors to be on the same device, but found ", device, ", ", b.device(), " and ",
+               c.device(), "!");
+  Shape sizes = broadcast_shapes(a.sizes(), broadcast_shapes(b.sizes(), c.sizes()));
+  Output y = f.empty(sizes, type, device);
+  kernel::ternary(f.launch(y), op, type, f.out(y), f.in(a), f.in(b), f.in(c), number(value));
+  return y;
+}
+
+}  // namespace autograd
+}  // namespace fulmen
