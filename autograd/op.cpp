@@ -87,6 +87,14 @@ Output Forward::view(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, in
   return Output(Tensor::adopt(impl));
 }
 
+}  // namespace fulmen::autograd
+
+void fulmen::no_cuda_kernel(const char* name) {
+  fail(str(name, ": this build of fulmen has no CUDA kernels; move the tensors to the CPU, or build with FULMEN_CUDA=ON"));
+}
+
+namespace fulmen::autograd {
+
 Launch Forward::launch(Device device) const { return Launch(device.is_cuda(), cpu_isa(), nullptr); }
 
 View Forward::out(const Tensor& y) const {
