@@ -1,3 +1,4 @@
+#include <fulmen/kernels/random.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/tensor/generator.h>
 
@@ -7,7 +8,7 @@ namespace fulmen {
 
 namespace {
 constexpr int shift = 397;  // the recurrence's middle word
-constexpr size_t extras = 6;
+constexpr size_t extras = 4;
 
 uint32_t twist(uint32_t high, uint32_t low) {
   const uint32_t mixed = (high & 0x80000000u) | (low & 0x7fffffffu);
@@ -21,9 +22,10 @@ void GeneratorImpl::set_seed(uint64_t seed) {
   state_[0] = static_cast<uint32_t>(seed);
   for (uint32_t i = 1; i < words; ++i) state_[i] = 1812433253u * (state_[i - 1] ^ (state_[i - 1] >> 30)) + i;
   position_ = words;
-  next_double_normal.reset();
-  next_float_normal.reset();
+  has_spare_ = false;
 }
+
+RandomStream GeneratorImpl::stream() { return {state_, &position_, &spare_normal_, &has_spare_}; }
 
 void GeneratorImpl::refill() {
   for (int i = 0; i < words - shift; ++i) state_[i] = state_[i + shift] ^ twist(state_[i], state_[i + 1]);
@@ -34,14 +36,10 @@ void GeneratorImpl::refill() {
   position_ = 0;
 }
 
-// seed, position, two flags and their values, then the 624 words.
+// seed, position, whether a normal number waits, that number, then the 624 words.
 std::vector<uint64_t> GeneratorImpl::state() const {
-  std::vector<uint64_t> all = {seed_,
-                               static_cast<uint64_t>(position_),
-                               next_double_normal.has_value(),
-                               std::bit_cast<uint64_t>(next_double_normal.value_or(0)),
-                               next_float_normal.has_value(),
-                               std::bit_cast<uint32_t>(next_float_normal.value_or(0))};
+  std::vector<uint64_t> all = {seed_, static_cast<uint64_t>(position_), has_spare_,
+                               std::bit_cast<uint64_t>(has_spare_ ? spare_normal_ : 0.0)};
   all.insert(all.end(), state_, state_ + words);
   return all;
 }
@@ -49,15 +47,13 @@ std::vector<uint64_t> GeneratorImpl::state() const {
 void GeneratorImpl::set_state(const std::vector<uint64_t>& all) {
   FULMEN_CHECK(all.size() == extras + words, "set_state: a random state has ", extras + words, " words; got ",
                all.size());
-  bool valid = all[1] <= words && all[2] <= 1 && all[4] <= 1 && all[5] <= 0xffffffffu;
+  bool valid = all[1] <= words && all[2] <= 1;
   for (size_t i = extras; i < all.size(); ++i) valid = valid && all[i] <= 0xffffffffu;
   FULMEN_CHECK(valid, "set_state: these words are not a random state (they do not come from state())");
   seed_ = all[0];
-  position_ = static_cast<int>(all[1]);
-  next_double_normal.reset();
-  next_float_normal.reset();
-  if (all[2]) next_double_normal = std::bit_cast<double>(all[3]);
-  if (all[4]) next_float_normal = std::bit_cast<float>(static_cast<uint32_t>(all[5]));
+  position_ = static_cast<int32_t>(all[1]);
+  has_spare_ = all[2] != 0;
+  spare_normal_ = std::bit_cast<double>(all[3]);
   for (int i = 0; i < words; ++i) state_[i] = static_cast<uint32_t>(all[extras + static_cast<size_t>(i)]);
 }
 

@@ -3,14 +3,15 @@
 #include <fulmen/tensor/ref_count.h>
 
 #include <cstdint>
-#include <optional>
 #include <utility>
 #include <vector>
 
 namespace fulmen {
 
+struct RandomStream;
+
 /// PyTorch's CPU random stream, bit for bit: a 32-bit Mersenne Twister (mt19937, Matsumoto and Nishimura 1998) and the
-/// second values of the Box-Muller pairs that are waiting for the next draw. Not thread-safe: one user at a time.
+/// second value of a Box-Muller pair that waits for the next draw. Not thread-safe: one user at a time.
 class GeneratorImpl {
  public:
   static constexpr int words = 624;
@@ -30,8 +31,8 @@ class GeneratorImpl {
     uint64_t high = random();
     return (high << 32) | random();
   }
-  std::optional<double> next_double_normal;
-  std::optional<float> next_float_normal;
+  /// The state as kernels take it (kernels/random.h); borrowed.
+  RandomStream stream();
 
   /// The whole state as words, for checkpoints; set_state takes what state() gave and throws on anything else.
   std::vector<uint64_t> state() const;
@@ -43,7 +44,9 @@ class GeneratorImpl {
   AtomicCounter refs_{1};
   uint64_t seed_ = 0;
   uint32_t state_[words];
-  int position_ = words;
+  int32_t position_ = words;
+  bool has_spare_ = false;
+  double spare_normal_ = 0;
 };
 
 /// Shared handle on a random stream.
