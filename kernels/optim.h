@@ -1,0 +1,39 @@
+#pragma once
+#include <fulmen/kernels/kernel.h>
+
+namespace fulmen {
+
+/// One parameter of an optimizer step and what belongs to it: flat, contiguous arrays of `numel` elements of `dtype`.
+/// Which of the state arrays are used, and what they hold, is the step's affair.
+struct OptimSlice {
+  void* param;
+  const void* grad;
+  void* state1;  ///< sgd: momentum buffer; adam: mean of gradients
+  void* state2;  ///< adam: mean of squared gradients
+  void* state3;  ///< adam with amsgrad: the largest state2 so far
+  int64_t numel;
+  ScalarType dtype;
+  bool first;              ///< sgd: the momentum buffer starts with this gradient
+  double bias_correction1; ///< adam: 1 - beta1^step
+  double bias_correction2; ///< adam: 1 - beta2^step
+};
+
+/// `maximize` turns the gradient's sign; `weight_decay` adds that much of the parameter to the gradient.
+struct SgdStep {
+  double lr, momentum, dampening, weight_decay;
+  bool nesterov, maximize;
+};
+
+/// `decoupled`: weight decay shrinks the parameter itself (AdamW) instead of entering the gradient (Adam).
+struct AdamStep {
+  double lr, beta1, beta2, eps, weight_decay;
+  bool decoupled, amsgrad, maximize;
+};
+
+/// g += weight_decay p;  b = momentum b + (1 - dampening) g;  p -= lr (nesterov ? g + momentum b : b), over all slices.
+KERNEL(sgd_step, const OptimSlice* slices, int64_t count, SgdStep step)
+
+/// m = lerp(m, g, 1 - beta1);  v = beta2 v + (1 - beta2) g^2;  p -= lr / bias1 * m / (sqrt(v) / sqrt(bias2) + eps).
+KERNEL(adam_step, const OptimSlice* slices, int64_t count, AdamStep step)
+
+}  // namespace fulmen

@@ -1,0 +1,8 @@
+#pragma once
+// Modules as plain functions: fulmen::nn::functional.
+#include <fulmen/nn/functional/activation.h>
+#include <fulmen/nn/functional/dropout.h>
+#include <fulmen/nn/functional/embedding.h>
+#include <fulmen/nn/functional/linear.h>
+#include <fulmen/nn/functional/loss.h>
+#include <fulmen/nn/functional/normalization.h>
