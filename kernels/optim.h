@@ -13,9 +13,9 @@ struct OptimSlice {
   void* state3;  ///< adam with amsgrad: the largest state2 so far
   int64_t numel;
   ScalarType dtype;
-  bool first;              ///< sgd: the momentum buffer starts with this gradient
-  double bias_correction1; ///< adam: 1 - beta1^step
-  double bias_correction2; ///< adam: 1 - beta2^step
+  bool first;               ///< sgd: the momentum buffer starts with this gradient
+  double bias_correction1;  ///< adam: 1 - beta1^step
+  double bias_correction2;  ///< adam: 1 - beta2^step
 };
 
 /// `maximize` turns the gradient's sign; `weight_decay` adds that much of the parameter to the gradient.

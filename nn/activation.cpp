@@ -5,8 +5,8 @@
 namespace fulmen::nn {
 namespace F = functional;
 
-#define FULMEN_STATELESS(Name)                                                     \
-  Name##Impl::Name##Impl(const Name##Options& options_) : options(options_) {}     \
+#define FULMEN_STATELESS(Name)                                                 \
+  Name##Impl::Name##Impl(const Name##Options& options_) : options(options_) {} \
   void Name##Impl::reset() {}
 
 FULMEN_STATELESS(ELU)
@@ -27,9 +27,9 @@ FULMEN_STATELESS(Softmin)
 FULMEN_STATELESS(LogSoftmax)
 #undef FULMEN_STATELESS
 
-#define FULMEN_PLAIN(Name, function)                                                             \
-  void Name##Impl::reset() {}                                                                    \
-  void Name##Impl::pretty_print(std::ostream& stream) const { Printed(stream, #Name); }          \
+#define FULMEN_PLAIN(Name, function)                                                    \
+  void Name##Impl::reset() {}                                                           \
+  void Name##Impl::pretty_print(std::ostream& stream) const { Printed(stream, #Name); } \
   Tensor Name##Impl::forward(const Tensor& input) { return function(input); }
 
 FULMEN_PLAIN(Sigmoid, fulmen::sigmoid)

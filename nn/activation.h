@@ -7,15 +7,15 @@
 namespace fulmen::nn {
 
 // A module without state: options, and a forward that calls the function of the same name.
-#define FULMEN_ACTIVATION(Name, Input)                                      \
-  class Name##Impl : public Cloneable<Name##Impl> {                         \
-   public:                                                                  \
-    explicit Name##Impl(const Name##Options& options_ = {});                \
-    void reset() override;                                                  \
-    void pretty_print(std::ostream& stream) const override;                 \
-    Tensor forward(Input input);                                            \
-    Name##Options options;                                                  \
-  };                                                                        \
+#define FULMEN_ACTIVATION(Name, Input)                       \
+  class Name##Impl : public Cloneable<Name##Impl> {          \
+   public:                                                   \
+    explicit Name##Impl(const Name##Options& options_ = {}); \
+    void reset() override;                                   \
+    void pretty_print(std::ostream& stream) const override;  \
+    Tensor forward(Input input);                             \
+    Name##Options options;                                   \
+  };                                                         \
   FULMEN_MODULE(Name)
 
 FULMEN_ACTIVATION(ELU, Tensor);

@@ -21,13 +21,13 @@ std::vector<AnyValue> any_complete_arguments(const Module& module, const std::ty
 /// Parameter and return types of a member function.
 template <class Function>
 struct MemberSignature;
-#define FULMEN_MEMBER_SIGNATURE(qualifiers)                     \
-  template <class R, class C, class... A>                       \
-  struct MemberSignature<R (C::*)(A...) qualifiers> {           \
-    using Return = R;                                           \
-    static constexpr size_t arity = sizeof...(A);               \
-    template <template <class...> class F>                      \
-    using Parameters = F<A...>;                                 \
+#define FULMEN_MEMBER_SIGNATURE(qualifiers)           \
+  template <class R, class C, class... A>             \
+  struct MemberSignature<R (C::*)(A...) qualifiers> { \
+    using Return = R;                                 \
+    static constexpr size_t arity = sizeof...(A);     \
+    template <template <class...> class F>            \
+    using Parameters = F<A...>;                       \
   };
 FULMEN_MEMBER_SIGNATURE()
 FULMEN_MEMBER_SIGNATURE(const)
@@ -36,10 +36,14 @@ FULMEN_MEMBER_SIGNATURE(const noexcept)
 #undef FULMEN_MEMBER_SIGNATURE
 
 template <class M>
-concept HasPlainForward = requires { &M::forward; };
+concept HasPlainForward = requires {
+  &M::forward;
+};
 /// Containers whose forward is a template (Sequential) take part through this instead.
 template <class M>
-concept HasAnyForward = requires(M& m, AnyArguments a) { m.forward_any(a); };
+concept HasAnyForward = requires(M& m, AnyArguments a) {
+  m.forward_any(a);
+};
 
 // The argument for parameter type P: checked, then moved out for a value, lent for a reference.
 template <class P>
@@ -81,7 +85,8 @@ AnyValue any_forward(Module& base, AnyArguments arguments) {
     using Signature = MemberSignature<decltype(&M::forward)>;
     using Invoke = typename Signature::template Parameters<AnyInvoke<M, typename Signature::Return>::template With>;
     constexpr std::make_index_sequence<Signature::arity> positions;
-    if (arguments.size() == Signature::arity) [[likely]] return Invoke::call(module, arguments, positions);
+    if (arguments.size() == Signature::arity) [[likely]]
+      return Invoke::call(module, arguments, positions);
     std::vector<AnyValue> completed = any_complete_arguments(module, typeid(M), arguments, Signature::arity);
     return Invoke::call(module, completed, positions);
   }
@@ -98,8 +103,8 @@ class AnyModule {
   explicit AnyModule(std::shared_ptr<M> module)
       : module_(std::move(module)), type_(&typeid(M)), forward_(&detail::any_forward<M>) {}
   template <class M>
-    requires std::is_base_of_v<Module, std::decay_t<M>>
-  explicit AnyModule(M&& module) : AnyModule(std::make_shared<std::decay_t<M>>(std::forward<M>(module))) {}
+  requires std::is_base_of_v<Module, std::decay_t<M>>
+  explicit AnyModule(M&& module) : AnyModule(detail::make_module<std::decay_t<M>>(std::forward<M>(module))) {}
   template <class M>
   explicit AnyModule(const ModuleHolder<M>& holder) : AnyModule(holder.ptr()) {}
   template <class M>
@@ -128,15 +133,9 @@ class AnyModule {
 
   /// The module as `M&` (`get<LinearImpl>()`), or as a holder (`get<Linear>()`); another type is an error.
   template <class M>
-    requires(!IsHolder<M>)
-  M& get() {
-    return *cast<M>("get");
-  }
+  requires(!IsHolder<M>) M& get() { return *cast<M>("get"); }
   template <class M>
-    requires(!IsHolder<M>)
-  const M& get() const {
-    return *cast<M>("get");
-  }
+  requires(!IsHolder<M>) const M& get() const { return *cast<M>("get"); }
   template <IsHolder Holder>
   Holder get() const {
     return Holder(cast<typename Holder::ContainedType>("get"));
@@ -190,8 +189,8 @@ class NamedAnyModule {
   template <class M>
   NamedAnyModule(std::string name, std::shared_ptr<M> module) : name_(std::move(name)), module_(std::move(module)) {}
   template <class M>
-    requires std::is_base_of_v<Module, std::decay_t<M>>
-  NamedAnyModule(std::string name, M&& module) : name_(std::move(name)), module_(std::forward<M>(module)) {}
+  requires std::is_base_of_v<Module, std::decay_t<M>> NamedAnyModule(std::string name, M&& module)
+      : name_(std::move(name)), module_(std::forward<M>(module)) {}
   template <class M>
   NamedAnyModule(std::string name, const ModuleHolder<M>& holder) : name_(std::move(name)), module_(holder.ptr()) {}
   NamedAnyModule(std::string name, AnyModule module) : name_(std::move(name)), module_(std::move(module)) {}

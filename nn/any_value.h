@@ -16,8 +16,7 @@ class AnyValue {
  public:
   AnyValue() = default;
   template <class T>
-    requires(!std::is_same_v<std::decay_t<T>, AnyValue>)
-  explicit AnyValue(T&& value) : value_(std::forward<T>(value)) {}
+  requires(!std::is_same_v<std::decay_t<T>, AnyValue>) explicit AnyValue(T&& value) : value_(std::forward<T>(value)) {}
 
   /// The value, or null when its type is another one.
   template <class T>

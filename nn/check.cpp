@@ -13,7 +13,8 @@ namespace {
 [[noreturn]] void wrong_features(const Module& module, const Tensor& input, const Tensor& weight) {
   const std::string name = short_type_name(typeid(module));
   const int64_t in = weight.size(1), out = weight.size(0);
-  const std::string taken = str(name, "(", in, " → ", out, ") takes ", weight.scalar_type(), "[*, ", in, "]; got ", input);
+  const std::string taken =
+      str(name, "(", in, " → ", out, ") takes ", weight.scalar_type(), "[*, ", in, "]; got ", input);
   if (input.dim() == 0) throw_in_module(module, "E001", taken, "reshape the number to [1, " + std::to_string(in) + "]");
   const int64_t got = input.size(-1);
   throw_in_module(module, "E001", taken,
@@ -25,19 +26,22 @@ namespace {
 
 void check_features(const Module& module, const Tensor& input, const Tensor& weight) {
   const int64_t dims = input.dim();
-  if (dims == 0 || input.size(dims - 1) != weight.size(1)) [[unlikely]] wrong_features(module, input, weight);
+  if (dims == 0 || input.size(dims - 1) != weight.size(1)) [[unlikely]]
+    wrong_features(module, input, weight);
   if (input.scalar_type() != weight.scalar_type()) [[unlikely]] {
     throw_in_module(module, "E002",
                     str(short_type_name(typeid(module)), " takes ", weight.scalar_type(), "; got ", input,
                         " (weights are ", weight.scalar_type(), ")"),
-                    weight.scalar_type() == kFloat ? "convert with .to_float() where the batch is made"
-                                                   : str("convert the input with .to(", weight.scalar_type(),
-                                                         "), or the module with module->to(", input.scalar_type(), ")"));
+                    weight.scalar_type() == kFloat
+                        ? "convert with .to_float() where the batch is made"
+                        : str("convert the input with .to(", weight.scalar_type(), "), or the module with module->to(",
+                              input.scalar_type(), ")"));
   }
 }
 
 void check_same_shape(const char* loss, const Tensor& input, const Tensor& target) {
-  if (input.sizes() == target.sizes()) [[likely]] return;
+  if (input.sizes() == target.sizes()) [[likely]]
+    return;
   std::string fix = "shapes are not broadcast in losses: give the target the prediction's shape";
   if (input.dim() == target.dim() + 1 && input.size(-1) == 1) {
     fix = "squeeze(-1) the prediction; shapes are not broadcast in losses";

@@ -17,19 +17,21 @@ class Cloneable : public Module {
   virtual void reset() = 0;
 
   std::shared_ptr<Module> clone(const std::optional<Device>& device = std::nullopt) const override {
-    std::shared_ptr<Derived> copy(new Derived(static_cast<const Derived&>(*this)));
-    static_cast<Module&>(*copy).forget_registrations();
+    auto* copy = new Derived(static_cast<const Derived&>(*this));
+    std::shared_ptr<Module> owner = detail::own(copy);
+    static_cast<Module*>(copy)->forget_registrations();
     copy->reset();
-    static_cast<Module&>(*copy).copy_values_from(*this, device);
-    return copy;
+    static_cast<Module*>(copy)->copy_values_from(*this, device);
+    return owner;
   }
 
  private:
   // A parent that is cloned asks its new child to take over the state, plain members included, of the old one.
   void clone_(Module& other, const std::optional<Device>& device) final {
-    auto copy = std::dynamic_pointer_cast<Derived>(other.clone(device));
-    if (!copy) detail::clone_of_other_type(*this, other);
-    static_cast<Derived&>(*this) = *copy;
+    std::shared_ptr<Module> copy = other.clone(device);
+    auto* same = dynamic_cast<Derived*>(copy.get());
+    if (!same) detail::clone_of_other_type(*this, other);
+    static_cast<Derived&>(*this) = *same;
   }
 };
 

@@ -9,17 +9,16 @@ void check_probability(const char* name, double p) {
 }
 }  // namespace
 
-#define FULMEN_DROPOUT(Name, function)                                                                             \
-  Name##Impl::Name##Impl(const Name##Options& options_) : options(options_) { Name##Impl::reset(); }               \
-  void Name##Impl::reset() { check_probability(#Name, options.p()); }                                              \
-  void Name##Impl::pretty_print(std::ostream& stream) const {                                                      \
-    Printed(stream, #Name).arg("p", options.p()).arg("inplace", options.inplace());                                \
-  }                                                                                                                \
-  Tensor Name##Impl::forward(Tensor input) {                                                                       \
-    return functional::function(std::move(input), functional::Name##FuncOptions()                                  \
-                                                      .p(options.p())                                              \
-                                                      .training(is_training())                                     \
-                                                      .inplace(options.inplace()));                                \
+#define FULMEN_DROPOUT(Name, function)                                                                      \
+  Name##Impl::Name##Impl(const Name##Options& options_) : options(options_) { Name##Impl::reset(); }        \
+  void Name##Impl::reset() { check_probability(#Name, options.p()); }                                       \
+  void Name##Impl::pretty_print(std::ostream& stream) const {                                               \
+    Printed(stream, #Name).arg("p", options.p()).arg("inplace", options.inplace());                         \
+  }                                                                                                         \
+  Tensor Name##Impl::forward(Tensor input) {                                                                \
+    return functional::function(                                                                            \
+        std::move(input),                                                                                   \
+        functional::Name##FuncOptions().p(options.p()).training(is_training()).inplace(options.inplace())); \
   }
 
 FULMEN_DROPOUT(Dropout, dropout)

@@ -10,8 +10,8 @@ EmbeddingImpl::EmbeddingImpl(EmbeddingOptions options_) : options(std::move(opti
 void EmbeddingImpl::reset() {
   const int64_t rows = options.num_embeddings();
   if (std::optional<int64_t>& padding = options.padding_idx()) {
-    FULMEN_CHECK(*padding >= -rows && *padding < rows, "Embedding: padding_idx ", *padding, " must be within the ", rows,
-                 " embeddings");
+    FULMEN_CHECK(*padding >= -rows && *padding < rows, "Embedding: padding_idx ", *padding, " must be within the ",
+                 rows, " embeddings");
     if (*padding < 0) *padding += rows;
   }
   if (options._weight().defined()) {

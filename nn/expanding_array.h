@@ -49,8 +49,7 @@ class ExpandingArrayWithOptionalElem : public ExpandingArray<D, std::optional<T>
   using ExpandingArray<D, std::optional<T>>::ExpandingArray;
   ExpandingArrayWithOptionalElem(std::initializer_list<T> list)
       : ExpandingArrayWithOptionalElem(ArrayRef<T>(list.begin(), list.size())) {}
-  ExpandingArrayWithOptionalElem(const std::vector<T>& values)
-      : ExpandingArrayWithOptionalElem(ArrayRef<T>(values)) {}
+  ExpandingArrayWithOptionalElem(const std::vector<T>& values) : ExpandingArrayWithOptionalElem(ArrayRef<T>(values)) {}
   ExpandingArrayWithOptionalElem(ArrayRef<T> values) : ExpandingArray<D, std::optional<T>>(std::nullopt) {
     if (values.size() != D) detail::expanding_array_size(D, values.size());
     for (size_t i = 0; i < D; ++i) (**this)[i] = values[i];

@@ -10,12 +10,11 @@ namespace fulmen::nn {
 /// stored and passed after the input. It has no state and is skipped when a model is saved.
 class FunctionalImpl : public Cloneable<FunctionalImpl> {
  public:
-  using Function = std::function<Tensor(Tensor)>;
+  using Function = Callback<Tensor(Tensor)>;
 
   explicit FunctionalImpl(Function function) : function_(std::move(function)) {}
   template <class F, class... Args>
-    requires(sizeof...(Args) > 0)
-  explicit FunctionalImpl(F function, Args... args)
+  requires(sizeof...(Args) > 0) explicit FunctionalImpl(F function, Args... args)
       : function_([function, stored = std::make_tuple(std::move(args)...)](Tensor input) -> Tensor {
           return std::apply([&](const auto&... values) { return function(std::move(input), values...); }, stored);
         }) {}

@@ -9,10 +9,9 @@
 namespace fulmen::nn::init {
 
 using FanMode = OneOf<enumtype::kFanIn, enumtype::kFanOut>;
-using Nonlinearity =
-    OneOf<enumtype::kLinear, enumtype::kConv1D, enumtype::kConv2D, enumtype::kConv3D, enumtype::kConvTranspose1D,
-          enumtype::kConvTranspose2D, enumtype::kConvTranspose3D, enumtype::kSigmoid, enumtype::kTanh, enumtype::kReLU,
-          enumtype::kLeakyReLU>;
+using Nonlinearity = OneOf<enumtype::kLinear, enumtype::kConv1D, enumtype::kConv2D, enumtype::kConv3D,
+                           enumtype::kConvTranspose1D, enumtype::kConvTranspose2D, enumtype::kConvTranspose3D,
+                           enumtype::kSigmoid, enumtype::kTanh, enumtype::kReLU, enumtype::kLeakyReLU>;
 
 /// The factor that keeps the variance across a layer with this activation; `param` is leaky ReLU's slope.
 double calculate_gain(Nonlinearity nonlinearity, double param = 0.01);

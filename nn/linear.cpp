@@ -56,8 +56,8 @@ Tensor UnflattenImpl::forward(const Tensor& input) { return input.unflatten(opti
 BilinearImpl::BilinearImpl(const BilinearOptions& options_) : options(options_) { BilinearImpl::reset(); }
 
 void BilinearImpl::reset() {
-  weight = register_parameter("weight",
-                              empty({options.out_features(), options.in1_features(), options.in2_features()}));
+  weight =
+      register_parameter("weight", empty({options.out_features(), options.in1_features(), options.in2_features()}));
   bias = options.bias() ? register_parameter("bias", empty({options.out_features()}))
                         : register_parameter("bias", {}, /*requires_grad=*/false);
   reset_parameters();

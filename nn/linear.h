@@ -15,8 +15,7 @@ class IdentityImpl : public Cloneable<IdentityImpl> {
 FULMEN_MODULE(Identity);
 
 struct LinearOptions {
-  LinearOptions(int64_t in_features, int64_t out_features)
-      : in_features_(in_features), out_features_(out_features) {}
+  LinearOptions(int64_t in_features, int64_t out_features) : in_features_(in_features), out_features_(out_features) {}
   FULMEN_ARG(int64_t, in_features);
   FULMEN_ARG(int64_t, out_features);
   /// Whether to add a learnable bias.

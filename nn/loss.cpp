@@ -4,12 +4,10 @@
 namespace fulmen::nn {
 namespace F = functional;
 
-#define FULMEN_LOSS(Name, function)                                                              \
-  Name##Impl::Name##Impl(Name##Options options_) : options(std::move(options_)) {}               \
-  void Name##Impl::reset() {}                                                                    \
-  Tensor Name##Impl::forward(const Tensor& input, const Tensor& target) {                        \
-    return F::function(input, target, options);                                                  \
-  }
+#define FULMEN_LOSS(Name, function)                                                \
+  Name##Impl::Name##Impl(Name##Options options_) : options(std::move(options_)) {} \
+  void Name##Impl::reset() {}                                                      \
+  Tensor Name##Impl::forward(const Tensor& input, const Tensor& target) { return F::function(input, target, options); }
 
 FULMEN_LOSS(L1Loss, l1_loss)
 FULMEN_LOSS(MSELoss, mse_loss)
@@ -22,11 +20,11 @@ FULMEN_LOSS(HingeEmbeddingLoss, hinge_embedding_loss)
 #undef FULMEN_LOSS
 
 // The buffer, not the option, is used: it is the one that moves with the module.
-#define FULMEN_WEIGHTED_LOSS(Name, function)                                                           \
+#define FULMEN_WEIGHTED_LOSS(Name, function)                                                             \
   Name##Impl::Name##Impl(Name##Options options_) : options(std::move(options_)) { Name##Impl::reset(); } \
-  void Name##Impl::reset() { weight = register_buffer("weight", options.weight()); }                   \
-  Tensor Name##Impl::forward(const Tensor& input, const Tensor& target) {                              \
-    return F::function(input, target, Name##Options(options).weight(weight));                          \
+  void Name##Impl::reset() { weight = register_buffer("weight", options.weight()); }                     \
+  Tensor Name##Impl::forward(const Tensor& input, const Tensor& target) {                                \
+    return F::function(input, target, Name##Options(options).weight(weight));                            \
   }
 
 FULMEN_WEIGHTED_LOSS(BCELoss, binary_cross_entropy)
@@ -58,8 +56,8 @@ void BCEWithLogitsLossImpl::reset() {
   pos_weight = register_buffer("pos_weight", options.pos_weight());
 }
 Tensor BCEWithLogitsLossImpl::forward(const Tensor& input, const Tensor& target) {
-  return F::binary_cross_entropy_with_logits(
-      input, target, BCEWithLogitsLossOptions(options).weight(weight).pos_weight(pos_weight));
+  return F::binary_cross_entropy_with_logits(input, target,
+                                             BCEWithLogitsLossOptions(options).weight(weight).pos_weight(pos_weight));
 }
 
 MarginRankingLossImpl::MarginRankingLossImpl(MarginRankingLossOptions options_) : options(std::move(options_)) {}

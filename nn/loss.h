@@ -7,15 +7,15 @@
 namespace fulmen::nn {
 
 // A loss of a prediction and a target. `weight` (and `pos_weight`) live in the options.
-#define FULMEN_LOSS(Name)                                                 \
-  class Name##Impl : public Cloneable<Name##Impl> {                       \
-   public:                                                                \
-    explicit Name##Impl(Name##Options options_ = {});                     \
-    void reset() override;                                                \
-    void pretty_print(std::ostream& stream) const override;               \
-    Tensor forward(const Tensor& input, const Tensor& target);            \
-    Name##Options options;                                                \
-  };                                                                      \
+#define FULMEN_LOSS(Name)                                      \
+  class Name##Impl : public Cloneable<Name##Impl> {            \
+   public:                                                     \
+    explicit Name##Impl(Name##Options options_ = {});          \
+    void reset() override;                                     \
+    void pretty_print(std::ostream& stream) const override;    \
+    Tensor forward(const Tensor& input, const Tensor& target); \
+    Name##Options options;                                     \
+  };                                                           \
   FULMEN_MODULE(Name)
 
 FULMEN_LOSS(L1Loss);
@@ -29,16 +29,16 @@ FULMEN_LOSS(HingeEmbeddingLoss);
 #undef FULMEN_LOSS
 
 // The same with a weight, which is a buffer: it moves with the module and is saved with it.
-#define FULMEN_WEIGHTED_LOSS(Name)                                        \
-  class Name##Impl : public Cloneable<Name##Impl> {                       \
-   public:                                                                \
-    explicit Name##Impl(Name##Options options_ = {});                     \
-    void reset() override;                                                \
-    void pretty_print(std::ostream& stream) const override;               \
-    Tensor forward(const Tensor& input, const Tensor& target);            \
-    Name##Options options;                                                \
-    Tensor weight;                                                        \
-  };                                                                      \
+#define FULMEN_WEIGHTED_LOSS(Name)                             \
+  class Name##Impl : public Cloneable<Name##Impl> {            \
+   public:                                                     \
+    explicit Name##Impl(Name##Options options_ = {});          \
+    void reset() override;                                     \
+    void pretty_print(std::ostream& stream) const override;    \
+    Tensor forward(const Tensor& input, const Tensor& target); \
+    Name##Options options;                                     \
+    Tensor weight;                                             \
+  };                                                           \
   FULMEN_MODULE(Name)
 
 FULMEN_WEIGHTED_LOSS(BCELoss);

@@ -16,7 +16,8 @@ std::string join(const std::string& prefix, const std::string& name) {
 template <class M, class Visit>
 void visit_tree(M& module, const std::string& prefix, const Visit& visit) {
   visit(prefix, module);
-  for (auto& child : module.named_children()) visit_tree(static_cast<M&>(*child.value()), join(prefix, child.key()), visit);
+  for (auto& child : module.named_children())
+    visit_tree(static_cast<M&>(*child.value()), join(prefix, child.key()), visit);
 }
 
 void visit_pointers(const OrderedDict<std::string, std::shared_ptr<Module>>& children, const std::string& prefix,
@@ -35,7 +36,15 @@ void check_name(const char* what, const std::string& name) {
 
 }  // namespace
 
+Module::Module() = default;
+Module::Module(std::string name) : name_(std::move(name)) {}
+Module::Module(const Module&) = default;
+Module::Module(Module&&) = default;
+Module& Module::operator=(const Module&) = default;
+Module& Module::operator=(Module&&) = default;
 Module::~Module() = default;
+
+std::shared_ptr<Module> detail::own(Module* module) { return std::shared_ptr<Module>(module); }
 
 const std::string& Module::name() const noexcept {
   // In the constructor the dynamic type is not known yet, so the name is looked up when somebody asks.
@@ -44,8 +53,8 @@ const std::string& Module::name() const noexcept {
 }
 
 std::shared_ptr<Module> Module::clone(const std::optional<Device>&) const {
-  fail(str("clone() has not been implemented for ", name(),
-           ". Subclass fulmen::nn::Cloneable<", name(), "> instead of fulmen::nn::Module to inherit the ability to clone."));
+  fail(str("clone() has not been implemented for ", name(), ". Subclass fulmen::nn::Cloneable<", name(),
+           "> instead of fulmen::nn::Module to inherit the ability to clone."));
 }
 
 void Module::clone_(Module&, const std::optional<Device>&) {}
@@ -110,7 +119,9 @@ std::shared_ptr<Module> Module::shared_from_this_checked() const {
   std::shared_ptr<const Module> self = weak_from_this().lock();
   FULMEN_CHECK(self,
                "It looks like you attempted to retrieve your top-level module as a shared_ptr, but it is not stored in "
-               "a shared_ptr. Use std::make_shared<", name(), "> instead of creating your module on the stack, or "
+               "a shared_ptr. Use std::make_shared<",
+               name(),
+               "> instead of creating your module on the stack, or "
                "alternatively do not try to access your top-level module at all by passing /*include_self=*/false to "
                "modules() or named_modules()");
   return std::const_pointer_cast<Module>(self);
@@ -168,9 +179,8 @@ OrderedDict<std::string, std::shared_ptr<Module>> Module::named_modules(const st
                                                                         bool include_self) const {
   OrderedDict<std::string, std::shared_ptr<Module>> out;
   if (include_self) out.insert(name_prefix, shared_from_this_checked());
-  visit_pointers(children_, name_prefix, [&](const std::string& name, const std::shared_ptr<Module>& module) {
-    out.insert(name, module);
-  });
+  visit_pointers(children_, name_prefix,
+                 [&](const std::string& name, const std::shared_ptr<Module>& module) { out.insert(name, module); });
   return out;
 }
 
@@ -246,8 +256,9 @@ Tensor& Module::register_parameter(std::string name, Tensor tensor, bool require
   if (tensor.defined()) {
     tensor.set_requires_grad(requires_grad);
   } else if (requires_grad) {
-    warn(str("An undefined tensor cannot require grad. Ignoring the `requires_grad=true` function parameter (parameter '",
-             name, "' of ", this->name(), ")"));
+    warn(str(
+        "An undefined tensor cannot require grad. Ignoring the `requires_grad=true` function parameter (parameter '",
+        name, "' of ", this->name(), ")"));
   }
   return parameters_.insert(std::move(name), std::move(tensor));
 }

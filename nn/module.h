@@ -1,9 +1,9 @@
 #pragma once
 #include <fulmen/nn/any_value.h>
+#include <fulmen/nn/callback.h>
 #include <fulmen/nn/ordered_dict.h>
 #include <fulmen/tensor/tensor.h>
 
-#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <optional>
@@ -35,19 +35,19 @@ struct LoadReport {
 /// reset()) and write a `forward` of any signature.
 class Module : public std::enable_shared_from_this<Module> {
  public:
-  using ModuleApplyFunction = std::function<void(Module&)>;
-  using ConstModuleApplyFunction = std::function<void(const Module&)>;
-  using NamedModuleApplyFunction = std::function<void(const std::string&, Module&)>;
-  using ConstNamedModuleApplyFunction = std::function<void(const std::string&, const Module&)>;
-  using ModulePointerApplyFunction = std::function<void(const std::shared_ptr<Module>&)>;
-  using NamedModulePointerApplyFunction = std::function<void(const std::string&, const std::shared_ptr<Module>&)>;
+  using ModuleApplyFunction = Callback<void(Module&)>;
+  using ConstModuleApplyFunction = Callback<void(const Module&)>;
+  using NamedModuleApplyFunction = Callback<void(const std::string&, Module&)>;
+  using ConstNamedModuleApplyFunction = Callback<void(const std::string&, const Module&)>;
+  using ModulePointerApplyFunction = Callback<void(const std::shared_ptr<Module>&)>;
+  using NamedModulePointerApplyFunction = Callback<void(const std::string&, const std::shared_ptr<Module>&)>;
 
-  Module() = default;
-  explicit Module(std::string name) : name_(std::move(name)) {}
-  Module(const Module&) = default;
-  Module(Module&&) = default;
-  Module& operator=(const Module&) = default;
-  Module& operator=(Module&&) = default;
+  Module();
+  explicit Module(std::string name);
+  Module(const Module&);
+  Module(Module&&);
+  Module& operator=(const Module&);
+  Module& operator=(Module&&);
   virtual ~Module();
 
   /// The name given to the constructor, or the name of the dynamic type.
@@ -175,15 +175,25 @@ class Module : public std::enable_shared_from_this<Module> {
   bool is_training_ = true;
 };
 
+namespace detail {
+std::shared_ptr<Module> own(Module* module);
+/// What std::shared_ptr<M>(new M(...)) gives, without a control block class for every M, which costs time to compile.
+template <class M, class... Args>
+std::shared_ptr<M> make_module(Args&&... args) {
+  M* module = new M(std::forward<Args>(args)...);
+  return std::shared_ptr<M>(own(module), module);
+}
+}  // namespace detail
+
 /// Prints the module and its children, indented.
 std::ostream& operator<<(std::ostream& stream, const Module& module);
 
 /// Inside a module: lets AnyModule and Sequential call `forward` with fewer arguments. Each entry is
 /// {position, AnyValue(default)}, as in `FULMEN_FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(Tensor())})`.
-#define FULMEN_FORWARD_HAS_DEFAULT_ARGS(...)                                                                  \
- public:                                                                                                      \
-  ::std::vector<::std::pair<unsigned, ::fulmen::nn::AnyValue>> forward_default_args() const override {        \
-    return {__VA_ARGS__};                                                                                     \
+#define FULMEN_FORWARD_HAS_DEFAULT_ARGS(...)                                                           \
+ public:                                                                                               \
+  ::std::vector<::std::pair<unsigned, ::fulmen::nn::AnyValue>> forward_default_args() const override { \
+    return {__VA_ARGS__};                                                                              \
   }
 
 }  // namespace fulmen::nn

@@ -20,12 +20,13 @@ class ModuleHolder : public ModuleHolderTag {
   ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}
   /// The holder of a derived module is a holder of its parent.
   template <class Other>
-    requires(!std::is_same_v<Other, Contained> && std::is_base_of_v<Contained, Other>)
-  ModuleHolder(const ModuleHolder<Other>& other) : impl_(other.is_empty() ? nullptr : other.ptr()) {}
+  requires(!std::is_same_v<Other, Contained> && std::is_base_of_v<Contained, Other>)
+      ModuleHolder(const ModuleHolder<Other>& other)
+      : impl_(other.is_empty() ? nullptr : other.ptr()) {}
   template <class Head, class... Tail>
-    requires(sizeof...(Tail) > 0 || !std::is_base_of_v<ModuleHolder, std::decay_t<Head>>)
-  explicit ModuleHolder(Head&& head, Tail&&... tail)
-      : impl_(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
+  requires(sizeof...(Tail) > 0 ||
+           !std::is_base_of_v<ModuleHolder, std::decay_t<Head>>) explicit ModuleHolder(Head&& head, Tail&&... tail)
+      : impl_(detail::make_module<Contained>(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
 
   explicit operator bool() const noexcept { return impl_ != nullptr; }
   bool is_empty() const noexcept { return impl_ == nullptr; }
@@ -61,10 +62,11 @@ class ModuleHolder : public ModuleHolderTag {
   static std::shared_ptr<Contained> make_default() {
     static_assert(std::is_default_constructible_v<Contained>,
                   "This module has no default constructor: give the holder arguments, or nullptr for an empty one.");
-    return std::shared_ptr<Contained>(new Contained());
+    return detail::make_module<Contained>();
   }
   void check() const {
-    if (!impl_) [[unlikely]] detail::empty_holder(typeid(Contained));
+    if (!impl_) [[unlikely]]
+      detail::empty_holder(typeid(Contained));
   }
 
  protected:
@@ -81,9 +83,9 @@ std::ostream& operator<<(std::ostream& stream, const ModuleHolder<Contained>& ho
 
 /// FULMEN_MODULE(Name) makes the holder `Name` for the module class `NameImpl`, which must be defined before.
 #define FULMEN_MODULE(Name) FULMEN_MODULE_IMPL(Name, Name##Impl)
-#define FULMEN_MODULE_IMPL(Name, ImplType)                   \
-  class Name : public ::fulmen::nn::ModuleHolder<ImplType> { \
-   public:                                                   \
+#define FULMEN_MODULE_IMPL(Name, ImplType)                    \
+  class Name : public ::fulmen::nn::ModuleHolder<ImplType> {  \
+   public:                                                    \
     using ::fulmen::nn::ModuleHolder<ImplType>::ModuleHolder; \
-    using Impl [[maybe_unused]] = ImplType;                  \
+    using Impl [[maybe_unused]] = ImplType;                   \
   }

@@ -12,8 +12,8 @@ class ModuleListImpl : public Cloneable<ModuleListImpl> {
 
   ModuleListImpl() = default;
   template <class... Modules>
-    requires(sizeof...(Modules) > 0 && !(std::is_base_of_v<ModuleListImpl, std::decay_t<Modules>> && ...))
-  explicit ModuleListImpl(Modules&&... modules) {
+  requires(sizeof...(Modules) > 0 && !(std::is_base_of_v<ModuleListImpl, std::decay_t<Modules>> &&
+                                       ...)) explicit ModuleListImpl(Modules&&... modules) {
     modules_.reserve(sizeof...(Modules));
     (push_back(std::forward<Modules>(modules)), ...);
   }
@@ -24,10 +24,8 @@ class ModuleListImpl : public Cloneable<ModuleListImpl> {
 
   void push_back(std::shared_ptr<Module> module) { insert(modules_.size(), std::move(module)); }
   template <class M>
-    requires std::is_base_of_v<Module, std::decay_t<M>>
-  void push_back(M&& module) {
-    push_back(std::make_shared<std::decay_t<M>>(std::forward<M>(module)));
-  }
+  requires std::is_base_of_v<Module, std::decay_t<M>>
+  void push_back(M&& module) { push_back(detail::make_module<std::decay_t<M>>(std::forward<M>(module))); }
   template <class M>
   void push_back(const ModuleHolder<M>& holder) {
     push_back(std::shared_ptr<Module>(holder.ptr()));
@@ -35,9 +33,9 @@ class ModuleListImpl : public Cloneable<ModuleListImpl> {
   /// Puts a module before position `index`; the names of the ones after it grow by one.
   void insert(size_t index, std::shared_ptr<Module> module);
   template <class M>
-    requires std::is_base_of_v<Module, std::decay_t<M>>
+  requires std::is_base_of_v<Module, std::decay_t<M>>
   void insert(size_t index, M&& module) {
-    insert(index, std::make_shared<std::decay_t<M>>(std::forward<M>(module)));
+    insert(index, detail::make_module<std::decay_t<M>>(std::forward<M>(module)));
   }
   template <class M>
   void insert(size_t index, const ModuleHolder<M>& holder) {

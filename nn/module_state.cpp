@@ -29,7 +29,8 @@ std::string mismatch_table(const LoadReport& report, const NamedTensors& own, co
     append(text, str("\n  unexpected  ", name, " ", state[name].sizes(), suggestion(name, report.missing)));
   }
   for (const std::string& name : report.mismatched) {
-    append(text, str("\n  shape       ", name, ": module has ", own[name].sizes(), ", state has ", state[name].sizes()));
+    append(text,
+           str("\n  shape       ", name, ": module has ", own[name].sizes(), ", state has ", state[name].sizes()));
   }
   return text;
 }

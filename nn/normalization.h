@@ -39,13 +39,13 @@ class BatchNormImplBase : public Cloneable<Derived> {
   Tensor running_mean, running_var, num_batches_tracked;  ///< undefined with .track_running_stats(false)
 };
 
-#define FULMEN_BATCH_NORM(D)                                                        \
-  class BatchNorm##D##dImpl;                                                        \
-  extern template class BatchNormImplBase<D, BatchNorm##D##dImpl>;                  \
-  class BatchNorm##D##dImpl : public BatchNormImplBase<D, BatchNorm##D##dImpl> {    \
-   public:                                                                          \
-    using BatchNormImplBase<D, BatchNorm##D##dImpl>::BatchNormImplBase;             \
-  };                                                                                \
+#define FULMEN_BATCH_NORM(D)                                                     \
+  class BatchNorm##D##dImpl;                                                     \
+  extern template class BatchNormImplBase<D, BatchNorm##D##dImpl>;               \
+  class BatchNorm##D##dImpl : public BatchNormImplBase<D, BatchNorm##D##dImpl> { \
+   public:                                                                       \
+    using BatchNormImplBase<D, BatchNorm##D##dImpl>::BatchNormImplBase;          \
+  };                                                                             \
   FULMEN_MODULE(BatchNorm##D##d)
 FULMEN_BATCH_NORM(1);
 FULMEN_BATCH_NORM(2);

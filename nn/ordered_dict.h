@@ -3,7 +3,6 @@
 #include <initializer_list>
 #include <string>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -86,18 +85,17 @@ class OrderedDict {
 
   /// The value under a key, or null.
   Value* find(const Key& key) noexcept {
-    auto it = index_.find(key);
-    return it == index_.end() ? nullptr : &items_[it->second].value();
+    const size_t position = position_of(key);
+    return position == items_.size() ? nullptr : &items_[position].value();
   }
   const Value* find(const Key& key) const noexcept { return const_cast<OrderedDict*>(this)->find(key); }
-  bool contains(const Key& key) const noexcept { return index_.count(key) != 0; }
+  bool contains(const Key& key) const noexcept { return position_of(key) != items_.size(); }
 
   /// Adds at the end; a key that exists is an error.
   template <class V>
   Value& insert(Key key, V&& value) {
-    if (!index_.emplace(key, items_.size()).second) {
-      detail::dict_key_exists(key_description_, detail::key_text(key));
-    }
+    if (contains(key)) detail::dict_key_exists(key_description_, detail::key_text(key));
+    hashes_.push_back(std::hash<Key>()(key));
     items_.emplace_back(std::move(key), std::forward<V>(value));
     return items_.back().value();
   }
@@ -112,15 +110,13 @@ class OrderedDict {
   }
   /// Removes the item; the ones after it move up.
   void erase(const Key& key) {
-    auto it = index_.find(key);
-    if (it == index_.end()) detail::dict_key_missing(key_description_, detail::key_text(key));
-    const size_t position = it->second;
-    index_.erase(it);
+    const size_t position = position_of(key);
+    if (position == items_.size()) detail::dict_key_missing(key_description_, detail::key_text(key));
+    hashes_.erase(hashes_.begin() + static_cast<std::ptrdiff_t>(position));
     items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(position));
-    for (auto& entry : index_) entry.second -= entry.second > position;
   }
   void clear() {
-    index_.clear();
+    hashes_.clear();
     items_.clear();
   }
 
@@ -152,7 +148,14 @@ class OrderedDict {
   }
 
  private:
-  std::unordered_map<Key, size_t> index_;
+  // Comparing a row of hashes is as fast as a hash table for the sizes that models have, and needs no header.
+  size_t position_of(const Key& key) const noexcept {
+    const size_t hash = std::hash<Key>()(key), count = items_.size();
+    size_t i = 0;
+    while (i < count && !(hashes_[i] == hash && items_[i].key() == key)) ++i;
+    return i;
+  }
+  std::vector<size_t> hashes_;
   std::vector<Item> items_;
   std::string key_description_;
 };

@@ -19,8 +19,8 @@ void print_parameters(std::ostream& stream, const char* type, const OrderedDict<
     std::ostringstream sizes;
     const IntArrayRef shape = item.value().sizes();
     for (size_t i = 0; i < shape.size(); ++i) sizes << (i ? ", " : "") << shape[i];
-    stream << "(" << item.key() << "): Parameter containing: [" << to_string(item.value().scalar_type())
-           << " of size [" << sizes.str() << "]]\n";
+    stream << "(" << item.key() << "): Parameter containing: [" << to_string(item.value().scalar_type()) << " of size ["
+           << sizes.str() << "]]\n";
   }
   stream << ")";
 }

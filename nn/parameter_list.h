@@ -12,8 +12,8 @@ class ParameterListImpl : public Cloneable<ParameterListImpl> {
 
   ParameterListImpl() = default;
   template <class... Tensors>
-    requires(sizeof...(Tensors) > 0 && (std::is_convertible_v<Tensors, Tensor> && ...))
-  explicit ParameterListImpl(Tensors&&... tensors) {
+  requires(sizeof...(Tensors) > 0 &&
+           (std::is_convertible_v<Tensors, Tensor> && ...)) explicit ParameterListImpl(Tensors&&... tensors) {
     (append(std::forward<Tensors>(tensors)), ...);
   }
   std::shared_ptr<Module> clone(const std::optional<Device>& device = std::nullopt) const override;

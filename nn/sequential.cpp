@@ -5,6 +5,10 @@
 
 namespace fulmen::nn {
 
+Sequential::Sequential() : ModuleHolder() {}
+Sequential::Sequential(std::initializer_list<NamedAnyModule> named)
+    : ModuleHolder(std::make_shared<SequentialImpl>(named)) {}
+
 SequentialImpl::SequentialImpl(std::initializer_list<NamedAnyModule> named) {
   modules_.reserve(named.size());
   for (const NamedAnyModule& module : named) push_back(module);

@@ -15,8 +15,8 @@ class SequentialImpl : public Cloneable<SequentialImpl> {
   SequentialImpl(std::initializer_list<NamedAnyModule> named);
   explicit SequentialImpl(const OrderedDict<std::string, AnyModule>& named);
   template <class... Modules>
-    requires(sizeof...(Modules) > 0 && !(std::is_base_of_v<SequentialImpl, std::decay_t<Modules>> && ...))
-  explicit SequentialImpl(Modules&&... modules) {
+  requires(sizeof...(Modules) > 0 && !(std::is_base_of_v<SequentialImpl, std::decay_t<Modules>> &&
+                                       ...)) explicit SequentialImpl(Modules&&... modules) {
     modules_.reserve(sizeof...(Modules));
     (push_back(std::forward<Modules>(modules)), ...);
   }
@@ -39,10 +39,8 @@ class SequentialImpl : public Cloneable<SequentialImpl> {
     push_back(std::to_string(modules_.size()), AnyModule(std::move(module)));
   }
   template <class M>
-    requires std::is_base_of_v<Module, std::decay_t<M>>
-  void push_back(M&& module) {
-    push_back(std::to_string(modules_.size()), AnyModule(std::forward<M>(module)));
-  }
+  requires std::is_base_of_v<Module, std::decay_t<M>>
+  void push_back(M&& module) { push_back(std::to_string(modules_.size()), AnyModule(std::forward<M>(module))); }
   template <class M>
   void push_back(const ModuleHolder<M>& holder) {
     push_back(std::to_string(modules_.size()), AnyModule(holder));
@@ -52,10 +50,8 @@ class SequentialImpl : public Cloneable<SequentialImpl> {
     push_back(std::move(name), AnyModule(std::move(module)));
   }
   template <class M>
-    requires std::is_base_of_v<Module, std::decay_t<M>>
-  void push_back(std::string name, M&& module) {
-    push_back(std::move(name), AnyModule(std::forward<M>(module)));
-  }
+  requires std::is_base_of_v<Module, std::decay_t<M>>
+  void push_back(std::string name, M&& module) { push_back(std::move(name), AnyModule(std::forward<M>(module))); }
   template <class M>
   void push_back(std::string name, const ModuleHolder<M>& holder) {
     push_back(std::move(name), AnyModule(holder));
@@ -108,9 +104,8 @@ class Sequential : public ModuleHolder<SequentialImpl> {
  public:
   using ModuleHolder<SequentialImpl>::ModuleHolder;
   using Impl [[maybe_unused]] = SequentialImpl;
-  Sequential() : ModuleHolder() {}
-  Sequential(std::initializer_list<NamedAnyModule> named)
-      : ModuleHolder(std::shared_ptr<SequentialImpl>(new SequentialImpl(named))) {}
+  Sequential();
+  Sequential(std::initializer_list<NamedAnyModule> named);
 };
 
 }  // namespace fulmen::nn

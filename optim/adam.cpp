@@ -70,8 +70,9 @@ void collect(std::vector<OptimEntry>& entries, OptimizerParamGroup& group, const
 
 template <class Options>
 AdamStep step_of(const Options& o, bool decoupled) {
-  return {o.lr(),           std::get<0>(o.betas()), std::get<1>(o.betas()), o.eps(),
-          o.weight_decay(), decoupled,              o.amsgrad(),            o.maximize()};
+  return {
+      o.lr(),      std::get<0>(o.betas()), std::get<1>(o.betas()), o.eps(), o.weight_decay(), decoupled, o.amsgrad(),
+      o.maximize()};
 }
 
 }  // namespace

@@ -56,8 +56,8 @@ std::vector<double> CosineAnnealingLR::get_lrs() {
       // At the bottom the ratio below would be 0 / 0.
       lrs[i] += (base_lrs()[i] - eta_min_) * (1 - std::cos(pi / period)) / 2;
     } else {
-      lrs[i] = (1 + std::cos(pi * now / period)) / (1 + std::cos(pi * (now - 1) / period)) * (lrs[i] - eta_min_) +
-               eta_min_;
+      lrs[i] =
+          (1 + std::cos(pi * now / period)) / (1 + std::cos(pi * (now - 1) / period)) * (lrs[i] - eta_min_) + eta_min_;
     }
   }
   return lrs;

@@ -42,7 +42,8 @@ bool OptimizerOptions::equal(const OptimizerOptions& a, const OptimizerOptions& 
 }
 
 OptimizerOptions& OptimizerParamGroup::options() {
-  FULMEN_CHECK(options_, "OptimizerParamGroup: this group has no options yet: it gets them from the optimizer it is added to");
+  FULMEN_CHECK(options_,
+               "OptimizerParamGroup: this group has no options yet: it gets them from the optimizer it is added to");
   return *options_;
 }
 

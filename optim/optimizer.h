@@ -1,10 +1,10 @@
 #pragma once
 #include <fulmen/autograd/ops/optim.h>
+#include <fulmen/nn/callback.h>
 #include <fulmen/nn/options.h>
 #include <fulmen/nn/ordered_dict.h>
 #include <fulmen/tensor/tensor.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -104,7 +104,7 @@ class OptimizerParamGroup {
 class Optimizer {
  public:
   /// Computes the loss anew, gradients included; some optimizers call it several times per step.
-  using LossClosure = std::function<Tensor()>;
+  using LossClosure = Callback<Tensor()>;
   /// By the parameter's address (`param.unsafeGetTensorImpl()`).
   using State = std::unordered_map<void*, std::unique_ptr<OptimizerParamState>>;
 

@@ -5,9 +5,9 @@ namespace fulmen {
 namespace {
 
 void check_entry(const char* op, const Tensor& param, const Tensor& other, const char* what) {
-  FULMEN_CHECK(other.sizes() == param.sizes() && other.scalar_type() == param.scalar_type() &&
-                   other.device() == param.device(),
-               op, ": parameter ", param, " and its ", what, " ", other, " differ in shape, dtype or device");
+  FULMEN_CHECK(
+      other.sizes() == param.sizes() && other.scalar_type() == param.scalar_type() && other.device() == param.device(),
+      op, ": parameter ", param, " and its ", what, " ", other, " differ in shape, dtype or device");
 }
 
 /// The entries of one device as a kernel takes them. Parameters that are not contiguous are worked on in a copy.

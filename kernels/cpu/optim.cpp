@@ -94,11 +94,16 @@ void for_each_part(const OptimSlice* slices, int64_t count, const F& f) {
 void sgd_step(const Launch&, const OptimSlice* slices, int64_t count, SgdStep step) {
   for_each_part(slices, count, [&](const OptimSlice& s, int64_t begin, int64_t end) {
     switch (s.dtype) {
-      case ScalarType::Float: return sgd_range<float>(s, step, begin, end);
-      case ScalarType::Double: return sgd_range<double>(s, step, begin, end);
-      case ScalarType::Half: return sgd_range<Half>(s, step, begin, end);
-      case ScalarType::BFloat16: return sgd_range<BFloat16>(s, step, begin, end);
-      default: return;
+      case ScalarType::Float:
+        return sgd_range<float>(s, step, begin, end);
+      case ScalarType::Double:
+        return sgd_range<double>(s, step, begin, end);
+      case ScalarType::Half:
+        return sgd_range<Half>(s, step, begin, end);
+      case ScalarType::BFloat16:
+        return sgd_range<BFloat16>(s, step, begin, end);
+      default:
+        return;
     }
   });
 }
@@ -109,11 +114,16 @@ void adam_step(const Launch&, const OptimSlice* slices, int64_t count, AdamStep 
       return step.amsgrad ? adam_range<T, true>(s, step, begin, end) : adam_range<T, false>(s, step, begin, end);
     };
     switch (s.dtype) {
-      case ScalarType::Float: return run(float());
-      case ScalarType::Double: return run(double());
-      case ScalarType::Half: return run(Half());
-      case ScalarType::BFloat16: return run(BFloat16());
-      default: return;
+      case ScalarType::Float:
+        return run(float());
+      case ScalarType::Double:
+        return run(double());
+      case ScalarType::Half:
+        return run(Half());
+      case ScalarType::BFloat16:
+        return run(BFloat16());
+      default:
+        return;
     }
   });
 }

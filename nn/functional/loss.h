@@ -8,8 +8,7 @@ namespace fulmen::nn {
 struct ReductionOptions {
   ReductionOptions(Reduction reduction = kMean) : reduction_(reduction) {}
   template <class Word>
-    requires std::is_constructible_v<Reduction, Word>
-  ReductionOptions(Word reduction) : reduction_(reduction) {}
+  requires std::is_constructible_v<Reduction, Word> ReductionOptions(Word reduction) : reduction_(reduction) {}
   FULMEN_ARG(Reduction, reduction);
 };
 using L1LossOptions = ReductionOptions;
@@ -19,8 +18,7 @@ using SoftMarginLossOptions = ReductionOptions;
 struct SmoothL1LossOptions {
   SmoothL1LossOptions(Reduction reduction = kMean) : reduction_(reduction) {}
   template <class Word>
-    requires std::is_constructible_v<Reduction, Word>
-  SmoothL1LossOptions(Word reduction) : reduction_(reduction) {}
+  requires std::is_constructible_v<Reduction, Word> SmoothL1LossOptions(Word reduction) : reduction_(reduction) {}
   FULMEN_ARG(Reduction, reduction);
   /// Where the square turns into a line; unset is 1.
   FULMEN_ARG(std::optional<double>, beta) = std::nullopt;
@@ -28,8 +26,7 @@ struct SmoothL1LossOptions {
 struct HuberLossOptions {
   HuberLossOptions(Reduction reduction = kMean) : reduction_(reduction) {}
   template <class Word>
-    requires std::is_constructible_v<Reduction, Word>
-  HuberLossOptions(Word reduction) : reduction_(reduction) {}
+  requires std::is_constructible_v<Reduction, Word> HuberLossOptions(Word reduction) : reduction_(reduction) {}
   FULMEN_ARG(Reduction, reduction);
   FULMEN_ARG(double, delta) = 1.0;
 };
@@ -59,8 +56,7 @@ struct KLDivLossOptions {
   using Reduction = OneOf<enumtype::kNone, enumtype::kBatchMean, enumtype::kSum, enumtype::kMean>;
   KLDivLossOptions(Reduction reduction = kMean) : reduction_(reduction) {}
   template <class Word>
-    requires std::is_constructible_v<Reduction, Word>
-  KLDivLossOptions(Word reduction) : reduction_(reduction) {}
+  requires std::is_constructible_v<Reduction, Word> KLDivLossOptions(Word reduction) : reduction_(reduction) {}
   FULMEN_ARG(Reduction, reduction);
   /// Whether the target is given as log-probabilities.
   FULMEN_ARG(bool, log_target) = false;

@@ -1,0 +1,45 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace fulmen {
+
+template <class Signature>
+class Callback;
+
+/// Any callable of the signature R(A...), or none. Like std::function, whose header would add a sixth to what including
+/// this library costs; copies share the callable.
+template <class R, class... A>
+class Callback<R(A...)> {
+ public:
+  Callback() = default;
+  Callback(std::nullptr_t) {}
+  template <class F>
+  requires(!std::is_same_v<std::decay_t<F>, Callback> && std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
+      Callback(F&& callable) {
+    if constexpr (std::is_pointer_v<std::decay_t<F>>) {
+      if (callable == nullptr) return;
+    }
+    held_.reset(new Held<std::decay_t<F>>(std::forward<F>(callable)));
+  }
+
+  explicit operator bool() const noexcept { return held_ != nullptr; }
+  R operator()(A... arguments) const { return held_->call(std::forward<A>(arguments)...); }
+
+ private:
+  struct Holder {
+    virtual ~Holder() = default;
+    virtual R call(A... arguments) = 0;
+  };
+  template <class F>
+  struct Held final : Holder {
+    explicit Held(F f) : callable(std::move(f)) {}
+    R call(A... arguments) override { return static_cast<R>(callable(std::forward<A>(arguments)...)); }
+    F callable;
+  };
+  std::shared_ptr<Holder> held_;
+};
+
+}  // namespace fulmen

@@ -1,0 +1,22 @@
+#pragma once
+// All of fulmen::nn.
+#include <fulmen/nn/activation.h>
+#include <fulmen/nn/any_module.h>
+#include <fulmen/nn/cloneable.h>
+#include <fulmen/nn/dropout.h>
+#include <fulmen/nn/embedding.h>
+#include <fulmen/nn/expanding_array.h>
+#include <fulmen/nn/functional.h>
+#include <fulmen/nn/functional_module.h>
+#include <fulmen/nn/init.h>
+#include <fulmen/nn/linear.h>
+#include <fulmen/nn/loss.h>
+#include <fulmen/nn/module.h>
+#include <fulmen/nn/module_dict.h>
+#include <fulmen/nn/module_holder.h>
+#include <fulmen/nn/module_list.h>
+#include <fulmen/nn/normalization.h>
+#include <fulmen/nn/parameter_list.h>
+#include <fulmen/nn/sequential.h>
+#include <fulmen/nn/utils/clip_grad.h>
+#include <fulmen/nn/utils/convert_parameters.h>

@@ -1,0 +1,6 @@
+#pragma once
+// All of fulmen::optim.
+#include <fulmen/optim/adam.h>
+#include <fulmen/optim/lr_scheduler.h>
+#include <fulmen/optim/optimizer.h>
+#include <fulmen/optim/sgd.h>
