@@ -1,3 +1,5 @@
+#include <fulmen/autograd/ops/creation.h>
+#include <fulmen/autograd/ops/unary.h>
 #include <fulmen/nn/activation.h>
 #include <fulmen/nn/init.h>
 #include <fulmen/nn/print.h>

@@ -1,4 +1,5 @@
 #include <fulmen/autograd/grad_mode.h>
+#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/nn/embedding.h>
 #include <fulmen/nn/init.h>
 #include <fulmen/nn/print.h>

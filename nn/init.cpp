@@ -1,5 +1,6 @@
 #include <fulmen/autograd/grad_mode.h>
-#include <fulmen/autograd/ops.h>
+#include <fulmen/autograd/ops/creation.h>
+#include <fulmen/autograd/ops/random.h>
 #include <fulmen/nn/init.h>
 
 #include <cmath>

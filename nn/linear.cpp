@@ -1,3 +1,4 @@
+#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/nn/check.h>
 #include <fulmen/nn/functional/linear.h>
 #include <fulmen/nn/init.h>

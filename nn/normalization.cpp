@@ -1,3 +1,4 @@
+#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/nn/init.h>
 #include <fulmen/nn/normalization.h>
 #include <fulmen/nn/print.h>

@@ -1,4 +1,4 @@
-#include <fulmen/autograd/ops.h>
+#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/optim/adam.h>
 
 #include <cmath>

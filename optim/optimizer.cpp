@@ -1,5 +1,5 @@
 #include <fulmen/autograd/grad_mode.h>
-#include <fulmen/autograd/ops.h>
+#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/nn/type_name.h>
 #include <fulmen/optim/optimizer.h>
 

@@ -1,5 +1,7 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ops/activation.h>
+#include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/creation.h>
 
 #include <cmath>

@@ -1,5 +1,6 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ops/activation.h>
+#include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/nn/functional/activation.h>
 
 namespace fulmen::nn::functional {

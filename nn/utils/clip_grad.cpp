@@ -1,5 +1,5 @@
 #include <fulmen/autograd/grad_mode.h>
-#include <fulmen/autograd/ops.h>
+#include <fulmen/autograd/ops/join.h>
 #include <fulmen/nn/utils/clip_grad.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include <fulmen/autograd/ops.h>
+#include <fulmen/autograd/ops/join.h>
 #include <fulmen/nn/utils/convert_parameters.h>
 
 namespace fulmen::nn::utils {
