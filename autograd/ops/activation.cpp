@@ -44,11 +44,17 @@ Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, bool tra
   Tensor slope;
   {
     NoGradGuard no_grad;
-    slope = ones_like(x);
     // As in PyTorch, only elements that are not positive draw a number.
-    const Tensor drawn = x <= 0;
-    const Tensor slopes = empty({drawn.sum().item<int64_t>()}, x.options()).uniform_(low, high);
-    slope.index_put_({drawn}, slopes);
+    const Tensor drawn = (x <= 0).cpu().contiguous();
+    const Tensor numbers = empty({drawn.sum().item<int64_t>()}, x.scalar_type()).uniform_(low, high).to(kDouble);
+    const Tensor slopes = ones(x.sizes(), kDouble);
+    const bool* takes = drawn.data_ptr<bool>();
+    const double* next = numbers.data_ptr<double>();
+    double* to = slopes.data_ptr<double>();
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      if (takes[i]) to[i] = *next++;
+    }
+    slope = slopes.to(x.options());
   }
   return x * slope;
 }

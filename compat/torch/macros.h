@@ -10,9 +10,9 @@
 #define C10_API
 #define C10_UNUSED [[maybe_unused]]
 
-#define FULMEN_COMPAT_CHECK(Type, condition, ...)                                        \
-  do {                                                                                   \
-    if (!(condition)) [[unlikely]]                                                       \
+#define FULMEN_COMPAT_CHECK(Type, condition, ...)                                         \
+  do {                                                                                    \
+    if (!(condition)) [[unlikely]]                                                        \
       ::c10::detail::check_failed<::fulmen::Type>(#condition __VA_OPT__(, ) __VA_ARGS__); \
   } while (false)
 #define TORCH_CHECK(condition, ...) FULMEN_COMPAT_CHECK(Error, condition __VA_OPT__(, ) __VA_ARGS__)
@@ -24,11 +24,11 @@
 #define AT_ASSERTM TORCH_CHECK
 #define AT_ERROR(...) TORCH_CHECK(false, __VA_ARGS__)
 #define TORCH_WARN(...) ::fulmen::warn(::c10::str(__VA_ARGS__))
-#define TORCH_WARN_ONCE(...)                                      \
-  do {                                                            \
-    static bool warned = false;                                   \
-    if (!warned || ::c10::WarningUtils::get_warnAlways()) {       \
-      warned = true;                                              \
-      TORCH_WARN(__VA_ARGS__);                                    \
-    }                                                             \
+#define TORCH_WARN_ONCE(...)                                \
+  do {                                                      \
+    static bool warned = false;                             \
+    if (!warned || ::c10::WarningUtils::get_warnAlways()) { \
+      warned = true;                                        \
+      TORCH_WARN(__VA_ARGS__);                              \
+    }                                                       \
   } while (false)

@@ -11,15 +11,15 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ivalue.h>
 #include <fulmen/autograd/meta.h>
+#include <fulmen/autograd/ops/activation.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
-#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/copy.h>
+#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/join.h>
 #include <fulmen/autograd/ops/tensor_data.h>
 #include <fulmen/autograd/ops/unary.h>
 #include <fulmen/autograd/ops/views.h>
-#include <fulmen/autograd/ops/activation.h>
 #include <fulmen/nn/nn.h>
 #include <fulmen/nn/type_name.h>
 #include <fulmen/optim/optim.h>
@@ -45,8 +45,8 @@ namespace fulmen {
 using std::nullopt;
 using std::optional;
 using Dtype = ScalarType;
-using at::typeMetaToScalarType;
 using at::scalarTypeToTypeMeta;
+using at::typeMetaToScalarType;
 
 namespace detail {
 // Modules print as LibTorch's do: "torch::nn::Linear(in_features=...)".

@@ -24,13 +24,9 @@ class integer_range {
   iterator begin_, end_;
 };
 template <class T>
-  requires std::is_integral_v<T>
-integer_range<T> irange(T end) {
-  return {T(0), end};
-}
+requires std::is_integral_v<T> integer_range<T> irange(T end) { return {T(0), end}; }
 template <class B, class E>
-  requires(std::is_integral_v<B> && std::is_integral_v<E>)
-integer_range<E> irange(B begin, E end) {
+requires(std::is_integral_v<B>&& std::is_integral_v<E>) integer_range<E> irange(B begin, E end) {
   return {static_cast<E>(begin), end};
 }
 }  // namespace c10
