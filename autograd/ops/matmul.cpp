@@ -1,0 +1,358 @@
+#include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/autograd/ops/matmul.h>
+#include <fulmen/autograd/ops/shapes.h>
+#include <fulmen/autograd/ops/views.h>
+#include <fulmen/kernels/gemm.h>
+
+namespace fulmen {
+
+using namespace autograd;
+
+namespace {
+
+/// An operand as the kernel wants it: `dims` dimensions, of which the leading ones are broadcast to c's.
+ConstView operand(Forward& f, const Tensor& x, bool transposed, const View& c) {
+  ConstView v = f.in(x);
+  if (transposed) {
+    std::swap(v.sizes[v.ndim - 1], v.sizes[v.ndim - 2]);
+    std::swap(v.strides[v.ndim - 1], v.strides[v.ndim - 2]);
+  }
+  int missing = c.ndim - v.ndim;
+  for (int d = c.ndim - 1; d >= 0; --d) {
+    bool batch = d < c.ndim - 2, absent = d < missing;
+    int64_t size = absent ? 1 : v.sizes[d - missing];
+    v.strides[d] = absent || (batch && size == 1) ? 0 : v.strides[d - missing];
+    v.sizes[d] = batch ? c.sizes[d] : size;
+  }
+  v.ndim = c.ndim;
+  return v;
+}
+
+ConstView nothing() {
+  ConstView v;
+  v.data = nullptr;
+  return v;
+}
+
+/// The strides over x that show all dimensions but the last as rows of one matrix, if there are any.
+bool fold_rows(ConstView& v) {
+  int64_t rows = 1, stride = 0;
+  for (int d = v.ndim - 2; d >= 0; --d) {
+    if (v.sizes[d] == 1) continue;
+    if (rows == 1) {
+      stride = v.strides[d];
+    } else if (v.strides[d] != stride * rows) {
+      return false;
+    }
+    rows *= v.sizes[d];
+  }
+  v.sizes[1] = v.sizes[v.ndim - 1];
+  v.strides[1] = v.strides[v.ndim - 1];
+  v.sizes[0] = rows;
+  v.strides[0] = stride;
+  v.ndim = 2;
+  return true;
+}
+View folded(View v) {
+  int64_t cols = v.size(-1), rows = cols ? v.numel / cols : 0;
+  v.ndim = 2;
+  v.sizes[0] = rows;
+  v.sizes[1] = cols;
+  v.strides[0] = cols;
+  v.strides[1] = 1;
+  return v;
+}
+
+/// y = beta add + alpha a b. One matrix b for a whole batch is one product with more rows.
+void launch_gemm(Forward& f, const Tensor& y, const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b,
+                 const Tensor& add = {}, GemmScale scale = {}) {
+  View c = f.out(y);
+  if (b.dim() == 2 && c.ndim > 2 && !transpose_a && (!add.defined() || add.dim() < 2)) {
+    ConstView rows = f.in(a);
+    if (fold_rows(rows)) {
+      c = folded(c);
+      kernel::gemm(f.launch(y), c, rows, operand(f, b, transpose_b, c),
+                   add.defined() ? operand(f, add, false, c) : nothing(), scale);
+      return;
+    }
+  }
+  ConstView extra = add.defined() ? operand(f, add, false, c) : nothing();
+  for (int d = 0; add.defined() && d < c.ndim; ++d) {  // here the matrix dimensions are broadcast as well
+    if (extra.sizes[d] != c.sizes[d]) extra.sizes[d] = c.sizes[d], extra.strides[d] = 0;
+  }
+  kernel::gemm(f.launch(y), c, operand(f, a, transpose_a, c), operand(f, b, transpose_b, c), extra, scale);
+}
+
+void check_operands(const char* op, const Tensor& a, const Tensor& b) {
+  if (a.scalar_type() != b.scalar_type()) [[unlikely]] {
+    throw Error("E002",
+                str(op, ": expected m1 and m2 to have the same dtype, but got: ", to_string(a.scalar_type()),
+                    " != ", to_string(b.scalar_type()), " (", a, " and ", b, ")"),
+                "convert one of them: x.to(other.dtype())");
+  }
+  if (a.device() != b.device()) [[unlikely]] {
+    throw Error("E003", str(op, ": Expected all tensors to be on the same device, but got ", a, " and ", b),
+                "move one of them: x.to(other.device())");
+  }
+  FULMEN_CHECK(a.scalar_type() != kBool, op, ": not implemented for 'Bool': got ", a, " and ", b,
+               "; convert to an integer or floating-point dtype first");
+}
+[[noreturn]] void fail_shapes(const char* op, const Tensor& a, const Tensor& b, int64_t rows, int64_t depth,
+                              int64_t depth_b, int64_t cols) {
+  fail(str(op, ": mat1 and mat2 shapes cannot be multiplied (", rows, "x", depth, " and ", depth_b, "x", cols,
+           "): got ", a, " and ", b));
+}
+
+Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b);
+Tensor sum_of_products(const Tensor& a, const Tensor& b);
+
+// y = op(a) op(b), where op transposes or not; both at least 2-d, leading dimensions broadcast
+struct Product {
+  bool transpose_a = false, transpose_b = false;
+  bool shared_b = false;  ///< b is one matrix for the whole batch
+  Output forward(Forward& f, const char* op, const Input& a, const Input& b) const {
+    check_operands(op, a, b);
+    auto size = [](const Tensor& t, int64_t i, bool transposed) {
+      return t.sizes()[t.dim() - (transposed ? 3 - i : i)];
+    };
+    int64_t rows = size(a, 2, transpose_a), depth = size(a, 1, transpose_a);
+    int64_t depth_b = size(b, 2, transpose_b), cols = size(b, 1, transpose_b);
+    if (depth != depth_b) [[unlikely]]
+      fail_shapes(op, a, b, rows, depth, depth_b, cols);
+    Shape sizes;
+    if (a.dim() > 2 || b.dim() > 2) {
+      sizes = broadcast_shapes(a.sizes().slice(0, a.sizes().size() - 2), b.sizes().slice(0, b.sizes().size() - 2));
+    }
+    sizes.push_back(rows);
+    sizes.push_back(cols);
+    Output y = f.empty(sizes, a.scalar_type(), a.device());
+    launch_gemm(f, y, a, transpose_a, b, transpose_b);
+    const Input none{Tensor()};
+    f.save(b.requires_grad() ? a : none, a.requires_grad() ? b : none);
+    return y;
+  }
+  // op(a)' = gy op(b)^T; op(b)' = op(a)^T gy
+  Grads<2> backward(const Saved& s, const Tensor& gy) const {
+    Grads<2> g;
+    if (s.needs(0)) {
+      Tensor b = s[1];
+      g[0] = transpose_a ? product(b, transpose_b, gy, true) : product(gy, false, b, !transpose_b);
+    }
+    if (s.needs(1)) {
+      Tensor a = s[0];
+      if (shared_b && !transpose_a) {
+        g[1] = transpose_b ? sum_of_products(gy, a) : sum_of_products(a, gy);
+      } else {
+        g[1] = transpose_b ? product(gy, true, a, transpose_a) : product(a, !transpose_a, gy, false);
+      }
+    }
+    return g;
+  }
+};
+struct Mm : Product {
+  static constexpr auto name = "mm";
+  Output forward(Forward& f, const Input& a, const Input& b) const { return Product::forward(f, name, a, b); }
+};
+struct Bmm : Product {
+  static constexpr auto name = "bmm";
+  Output forward(Forward& f, const Input& a, const Input& b) const { return Product::forward(f, name, a, b); }
+};
+
+Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b) {
+  if (a.dim() == 2 && b.dim() == 2) return apply(Mm{{transpose_a, transpose_b}}, a, b);
+  return apply(Bmm{{transpose_a, transpose_b, b.dim() == 2}}, a, b);
+}
+
+// y[i, j] = sum over rows r of a[r, i] b[r, j], where all dimensions but the last are rows: the gradient of a weight
+struct SumOfProducts {
+  static constexpr auto name = "sum_of_products";
+  Output forward(Forward& f, const Input& a, const Input& b) const {
+    f.save(a, b);
+    Output y = f.empty({a.size(-1), b.size(-1)}, a.scalar_type(), a.device());
+    View c = f.out(y);
+    Tensor copies[2];
+    auto rows = [&](const Tensor& x, Tensor& copy) {
+      ConstView v = f.in(x);
+      if (!fold_rows(v)) {
+        copy = x.contiguous();
+        v = f.in(copy);
+        fold_rows(v);
+      }
+      return v;
+    };
+    ConstView at = rows(a, copies[0]), bv = rows(b, copies[1]);
+    std::swap(at.sizes[0], at.sizes[1]);
+    std::swap(at.strides[0], at.strides[1]);
+    kernel::gemm(f.launch(y), c, at, bv, nothing(), GemmScale{});
+    return y;
+  }
+  // a[r, :]' = sum_j b[r, j] gy[:, j]; b[r, :]' = sum_i a[r, i] gy[i, :]
+  Grads<2> backward(const Saved& s, const Tensor& gy) const {
+    return {s.needs(0) ? product(s[1], false, gy, true) : Tensor(),
+            s.needs(1) ? product(s[0], false, gy, false) : Tensor()};
+  }
+};
+Tensor sum_of_products(const Tensor& a, const Tensor& b) { return apply(SumOfProducts{}, a, b); }
+
+// y = x w^T + bias
+struct Linear {
+  static constexpr auto name = "linear";
+  Output forward(Forward& f, const Input& x, const Input& w, const Input& bias) const {
+    Shape sizes = x.sizes();
+    sizes[sizes.size() - 1] = w.sizes()[0];
+    Output y = f.empty(sizes, x.scalar_type(), x.device());
+    launch_gemm(f, y, x, false, w, true, bias);
+    const Input none{Tensor()};
+    f.save(w.requires_grad() ? x : none, x.requires_grad() ? w : none);
+    return y;
+  }
+  // gx = gy w; gw = gy^T x; gbias = gy, summed over the rows
+  Grads<3> backward(const Saved& s, const Tensor& gy) const {
+    return {s.needs(0) ? product(gy, false, s[1], false) : Tensor(), s.needs(1) ? sum_of_products(gy, s[0]) : Tensor(),
+            s.needs(2) ? gy : Tensor()};
+  }
+};
+
+// y = beta input + alpha a b
+struct ProductPlus {
+  Scalar beta = 1, alpha = 1;
+  Output forward(Forward& f, const char* op, const Input& input, const Input& a, const Input& b) const {
+    check_operands(op, a, b);
+    check_operands(op, input, a);
+    int64_t n = a.dim();
+    if (a.size(n - 1) != b.size(n - 2))
+      fail_shapes(op, a, b, a.size(n - 2), a.size(n - 1), b.size(n - 2), b.size(n - 1));
+    Shape sizes = a.sizes();
+    sizes[sizes.size() - 1] = b.size(n - 1);
+    FULMEN_CHECK(broadcast_shapes(input.sizes(), sizes) == IntArrayRef(sizes), op, ": The expanded size of the tensor ",
+                 IntArrayRef(sizes), " must match the existing size: input ", input, " does not broadcast to ",
+                 IntArrayRef(sizes));
+    Output y = f.empty(sizes, a.scalar_type(), a.device());
+    bool add = beta.toDouble() != 0;
+    launch_gemm(f, y, a, false, b, false, add ? static_cast<const Tensor&>(input) : Tensor(),
+                {alpha.toDouble(), beta.toDouble()});
+    f.save(a, b);
+    return y;
+  }
+  // input' = beta gy; a' = alpha gy b^T; b' = alpha a^T gy
+  Grads<3> backward(const Saved& s, const Tensor& gy) const {
+    Tensor scaled = alpha.equal(1) || !(s.needs(1) || s.needs(2)) ? gy : gy * alpha;
+    return {!s.needs(0)     ? Tensor()
+            : beta.equal(1) ? gy
+                            : gy * beta,
+            s.needs(1) ? product(scaled, false, s[1], true) : Tensor(),
+            s.needs(2) ? product(s[0], true, scaled, false) : Tensor()};
+  }
+};
+struct Addmm : ProductPlus {
+  static constexpr auto name = "addmm";
+  Output forward(Forward& f, const Input& input, const Input& a, const Input& b) const {
+    return ProductPlus::forward(f, name, input, a, b);
+  }
+};
+struct Baddbmm : ProductPlus {
+  static constexpr auto name = "baddbmm";
+  Output forward(Forward& f, const Input& input, const Input& a, const Input& b) const {
+    return ProductPlus::forward(f, name, input, a, b);
+  }
+};
+
+void check_batches(const char* op, const Tensor& a, const Tensor& b) {
+  FULMEN_CHECK(a.dim() == 3, op, ": batch1 must be a 3D tensor, got ", a);
+  FULMEN_CHECK(b.dim() == 3, op, ": batch2 must be a 3D tensor, got ", b);
+  FULMEN_CHECK(a.size(0) == b.size(0) && a.size(2) == b.size(1), op,
+               ": Expected size for first two dimensions of batch2 tensor to be: ", IntArrayRef({a.size(0), a.size(2)}),
+               " but got: ", IntArrayRef({b.size(0), b.size(1)}), ".");
+}
+void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+  FULMEN_CHECK(w.dim() == 2, "linear: the weight must be [out, in]; got ", w);
+  int64_t in = w.size(1), out = w.size(0);
+  if (x.dim() == 0 || x.size(-1) != in) [[unlikely]] {
+    int64_t got = x.dim() == 0 ? 1 : x.size(-1), rows = got ? x.numel() / got : 0;
+    throw Error(
+        "E001",
+        str("linear(", in, " -> ", out, ") takes [*, ", in, "]; got ", x, ": mat1 and mat2 shapes cannot be ",
+            "multiplied (", rows, "x", got, " and ", in, "x", out, ")"),
+        str("the input has ", got, " features: construct Linear(", got, ", ", out, ") or select ", in, " columns"));
+  }
+  if (x.scalar_type() != w.scalar_type()) [[unlikely]] {
+    throw Error("E002",
+                str("linear: input is ", dtype_name(x.scalar_type()), ", weights are ", dtype_name(w.scalar_type()),
+                    " (expected m1 and m2 to have the same dtype, but got: ", to_string(x.scalar_type()),
+                    " != ", to_string(w.scalar_type()), ")"),
+                str("convert with .to(k", to_string(w.scalar_type()), ") where the batch is made"));
+  }
+  check_operands("linear", x, w);
+  if (!bias.defined()) return;
+  FULMEN_CHECK(bias.dim() == 1 && bias.size(0) == out, "linear: the bias must be [", out, "]; got ", bias);
+  check_operands("linear", bias, w);
+}
+
+}  // namespace
+
+Tensor mm(const Tensor& a, const Tensor& b) {
+  FULMEN_CHECK(a.dim() == 2, "mm: self must be a matrix, got ", a);
+  FULMEN_CHECK(b.dim() == 2, "mm: mat2 must be a matrix, got ", b);
+  return product(a, false, b, false);
+}
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  check_batches("bmm", a, b);
+  return product(a, false, b, false);
+}
+Tensor mv(const Tensor& matrix, const Tensor& vector) {
+  FULMEN_CHECK(matrix.dim() == 2 && vector.dim() == 1, "mv: vector + matrix @ vector expected, got ", matrix, " and ",
+               vector);
+  FULMEN_CHECK(matrix.size(1) == vector.size(0), "mv: size mismatch, got input (", matrix.size(0), "), mat (",
+               matrix.size(0), "x", matrix.size(1), "), vec (", vector.size(0), ")");
+  return product(matrix, false, vector.unsqueeze(1), false).squeeze(1);
+}
+Tensor dot(const Tensor& a, const Tensor& b) {
+  FULMEN_CHECK(a.dim() == 1 && b.dim() == 1, "dot: 1D tensors expected, but got ", a.dim(), "D and ", b.dim(),
+               "D tensors");
+  FULMEN_CHECK(a.scalar_type() == b.scalar_type(), "dot: expected both vectors to have same dtype, but found ",
+               to_string(a.scalar_type()), " and ", to_string(b.scalar_type()));
+  FULMEN_CHECK(a.numel() == b.numel(), "dot: inconsistent tensor size, expected tensor ", a.sizes(), " and src ",
+               b.sizes(), " to have the same number of elements, but got ", a.numel(), " and ", b.numel(),
+               " elements respectively");
+  return product(a.unsqueeze(0), false, b.unsqueeze(1), false).view({});
+}
+Tensor outer(const Tensor& a, const Tensor& b) {
+  FULMEN_CHECK(a.dim() == 1, "outer: Expected 1-D argument self, but got ", a.dim(), "-D");
+  FULMEN_CHECK(b.dim() == 1, "outer: Expected 1-D argument vec2, but got ", b.dim(), "-D");
+  return a.unsqueeze(1) * b;
+}
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  int64_t da = a.dim(), db = b.dim();
+  FULMEN_CHECK(da > 0 && db > 0, "matmul: both arguments to matmul need to be at least 1D, but they are ", da, "D and ",
+               db, "D");
+  if (da > 1 && db > 1) return product(a, false, b, false);
+  if (da == 1 && db == 1) return dot(a, b);
+  if (da == 1) return product(a.unsqueeze(0), false, b, false).squeeze(-2);
+  if (da == 2) return mv(a, b);
+  return product(a, false, b.unsqueeze(1), false).squeeze(-1);
+}
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
+  FULMEN_CHECK(a.dim() == 2, "addmm: mat1 must be a matrix, got ", a.dim(), "-D tensor");
+  FULMEN_CHECK(b.dim() == 2, "addmm: mat2 must be a matrix, got ", b.dim(), "-D tensor");
+  return apply(Addmm{{beta, alpha}}, input, a, b);
+}
+Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
+  check_batches("baddbmm", a, b);
+  return apply(Baddbmm{{beta, alpha}}, input, a, b);
+}
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_linear(x, weight, bias);
+  if (x.dim() == 1) return apply(Linear{}, x.unsqueeze(0), weight, bias).squeeze(0);
+  return apply(Linear{}, x, weight, bias);
+}
+
+Tensor Tensor::matmul(const Tensor& other) const { return fulmen::matmul(*this, other); }
+Tensor Tensor::mm(const Tensor& other) const { return fulmen::mm(*this, other); }
+Tensor Tensor::bmm(const Tensor& other) const { return fulmen::bmm(*this, other); }
+Tensor Tensor::mv(const Tensor& vector) const { return fulmen::mv(*this, vector); }
+Tensor Tensor::dot(const Tensor& other) const { return fulmen::dot(*this, other); }
+Tensor Tensor::addmm(const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) const {
+  return fulmen::addmm(*this, a, b, beta, alpha);
+}
+
+}  // namespace fulmen
