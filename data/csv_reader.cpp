@@ -152,8 +152,11 @@ void CsvReader::fail_text_among_numbers(const ColumnReader& reader, int64_t line
   std::string others = reader.wanted == ColumnReader::Wanted::Numbers
                            ? "; this column holds numbers"
                            : str("; ", reader.numbers, " other values of the column are numbers");
-  fail_data(str(source_, ":", line, ", column '", reader.column.name, "'"), str("'", text, "' is not a number", others),
-            "correct the cell, leave it empty if the value is missing, drop the column, or list it in text_columns");
+  fail_data(
+      str(source_, ":", line, ", column '", reader.column.name, "'"), str("'", text, "' is not a number", others),
+      reader.wanted == ColumnReader::Wanted::Numbers
+          ? "correct the cell, or leave it empty if the value is missing"
+          : "correct the cell, leave it empty if the value is missing, drop the column, or list it in text_columns");
 }
 
 void CsvReader::read_field(ColumnReader& reader, const CsvField& field, size_t row) {
