@@ -206,7 +206,8 @@ namespace {
 // ceil((end - start) / step), in integers where all three are integers.
 int64_t arange_count(const Scalar& start, const Scalar& end, const Scalar& step, ScalarType dtype) {
   const double from = start.toDouble(), to = end.toDouble(), by = step.toDouble();
-  FULMEN_CHECK(by != 0 && (is_floating_point(dtype) || step.toLong() != 0), "step must be nonzero: arange from ", start, " to ", end);
+  FULMEN_CHECK(by != 0 && (is_floating_point(dtype) || step.toLong() != 0), "step must be nonzero: arange from ", start,
+               " to ", end);
   FULMEN_CHECK(std::isfinite(from) && std::isfinite(to), "unsupported range: ", from, " -> ", to);
   FULMEN_CHECK((by > 0 && to >= from) || (by < 0 && to <= from),
                "upper bound and lower bound inconsistent with step sign: arange from ", start, " to ", end,
