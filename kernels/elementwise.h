@@ -51,6 +51,7 @@ namespace fulmen {
   X(Abs, number)            \
   X(Sign, any)              \
   X(Square, number)         \
+  X(Cube, number)           \
   X(BitwiseNot, integral)   \
   X(Clamp, number)          \
   X(Floor, real)            \

@@ -172,6 +172,9 @@ struct Sign {
 struct Square {
   FULMEN_FUNCTOR T apply(T x) { return Mul::apply(x, x); }
 };
+struct Cube {
+  FULMEN_FUNCTOR T apply(T x) { return Mul::apply(Mul::apply(x, x), x); }
+};
 struct BitwiseNot {
   FULMEN_FUNCTOR T apply(T x) {
     if constexpr (std::is_same_v<T, bool>) {
