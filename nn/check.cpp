@@ -53,19 +53,4 @@ void check_same_shape(const char* loss, const Tensor& input, const Tensor& targe
   throw Error("E007", str(loss, ": prediction ", input, " and target ", target, " must have the same shape"), fix);
 }
 
-void check_labels(const char* loss, const Tensor& target, int64_t classes, int64_t ignore_index) {
-  if (target.scalar_type() != kLong) {
-    throw Error("E008", str(loss, ": labels must be int64 class indices; got ", target), "convert with .to(kLong)");
-  }
-  if (!target.is_cpu() || target.numel() == 0) return;
-  const Tensor labels = target.detach().contiguous();
-  const int64_t* values = labels.data_ptr<int64_t>();
-  for (int64_t row = 0; row < labels.numel(); ++row) {
-    const int64_t label = values[row];
-    if ((label >= 0 && label < classes) || label == ignore_index) continue;
-    throw Error("E008", str(loss, ": labels must be 0..", classes - 1, "; got ", label, " at row ", row),
-                "labels must be 0..classes-1; the model has as many outputs as there are classes");
-  }
-}
-
 }  // namespace fulmen::nn

@@ -33,4 +33,10 @@ struct Device {
 std::ostream& operator<<(std::ostream& out, const Device& device);
 std::ostream& operator<<(std::ostream& out, DeviceType type);
 
+namespace cuda {
+/// Whether there is a CUDA device that this build can use, and how many.
+bool is_available();
+int device_count();
+}  // namespace cuda
+
 }  // namespace fulmen

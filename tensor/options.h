@@ -23,7 +23,7 @@ class TensorOptions {
   TensorOptions(const std::string& d) : device_(Device(d)) {}
   TensorOptions(const char* d) : device_(Device(d)) {}
   TensorOptions(Layout l) : layout_(l) {}
-  TensorOptions(DeviceType d, DeviceIndex index) : device_(Device(d, index)) {}
+  TensorOptions(DeviceType d, int64_t index) : device_(Device(d, static_cast<DeviceIndex>(index))) {}
 
   [[nodiscard]] TensorOptions dtype(std::optional<ScalarType> t) const { return with(&TensorOptions::dtype_, t); }
   [[nodiscard]] TensorOptions device(std::optional<Device> d) const { return with(&TensorOptions::device_, d); }
@@ -67,7 +67,7 @@ std::ostream& operator<<(std::ostream& out, const TensorOptions& options);
 inline TensorOptions dtype(ScalarType t) { return TensorOptions(t); }
 inline TensorOptions layout(Layout l) { return TensorOptions(l); }
 inline TensorOptions device(Device d) { return TensorOptions(d); }
-inline TensorOptions device_index(int16_t index) { return TensorOptions(kCUDA, static_cast<DeviceIndex>(index)); }
+inline TensorOptions device_index(int16_t index) { return TensorOptions(kCUDA, index); }
 inline TensorOptions requires_grad(bool on = true) { return TensorOptions().requires_grad(on); }
 
 }  // namespace fulmen

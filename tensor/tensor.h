@@ -154,13 +154,9 @@ class Tensor {
   bool is_alias_of(const Tensor& other) const { return storage().is_alias_of(other.storage()); }
 
   // --- conversion ----------------------------------------------------------------------------------------------------
+  /// What the options name: `to(kCUDA)`, `to("cuda:1")`, `to({kCUDA, 1})`, `to(other.options())`.
   Tensor to(const TensorOptions& options, bool non_blocking = false, bool copy = false) const;
   Tensor to(ScalarType dtype, bool non_blocking = false, bool copy = false) const;
-  Tensor to(Device device, bool non_blocking = false, bool copy = false) const;
-  Tensor to(DeviceType device, bool non_blocking = false, bool copy = false) const {
-    return to(Device(device), non_blocking, copy);
-  }
-  Tensor to(const char* device) const { return to(Device(device)); }
   Tensor to(Device device, ScalarType dtype, bool non_blocking = false, bool copy = false) const;
   Tensor to(const Tensor& other, bool non_blocking = false, bool copy = false) const;
   Tensor toType(ScalarType t) const { return to(t); }

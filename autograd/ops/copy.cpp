@@ -76,7 +76,6 @@ Tensor Tensor::to(const TensorOptions& options, bool, bool copy) const {
   return fulmen::to(*this, options.has_dtype() ? options.dtype() : scalar_type(), options.device_opt(), copy);
 }
 Tensor Tensor::to(ScalarType dtype, bool, bool copy) const { return fulmen::to(*this, dtype, std::nullopt, copy); }
-Tensor Tensor::to(Device device, bool, bool copy) const { return fulmen::to(*this, scalar_type(), device, copy); }
 Tensor Tensor::to(Device device, ScalarType dtype, bool, bool copy) const {
   return fulmen::to(*this, dtype, device, copy);
 }

@@ -17,6 +17,7 @@
 #include <fulmen/autograd/ops/copy.h>
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/join.h>
+#include <fulmen/autograd/ops/random.h>
 #include <fulmen/autograd/ops/tensor_data.h>
 #include <fulmen/autograd/ops/unary.h>
 #include <fulmen/autograd/ops/views.h>

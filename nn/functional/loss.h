@@ -4,39 +4,42 @@
 
 namespace fulmen::nn {
 
+/// How a loss joins the losses of its elements.
+using LossReduction = OneOf<enumtype::kNone, enumtype::kMean, enumtype::kSum>;
+
 /// For losses whose only option is the reduction.
 struct ReductionOptions {
-  ReductionOptions(Reduction reduction = kMean) : reduction_(reduction) {}
+  ReductionOptions(LossReduction reduction = kMean) : reduction_(reduction) {}
   template <class Word>
-  requires std::is_constructible_v<Reduction, Word> ReductionOptions(Word reduction) : reduction_(reduction) {}
-  FULMEN_ARG(Reduction, reduction);
+  requires std::is_constructible_v<LossReduction, Word> ReductionOptions(Word reduction) : reduction_(reduction) {}
+  FULMEN_ARG(LossReduction, reduction);
 };
 using L1LossOptions = ReductionOptions;
 using MSELossOptions = ReductionOptions;
 using SoftMarginLossOptions = ReductionOptions;
 
 struct SmoothL1LossOptions {
-  SmoothL1LossOptions(Reduction reduction = kMean) : reduction_(reduction) {}
+  SmoothL1LossOptions(LossReduction reduction = kMean) : reduction_(reduction) {}
   template <class Word>
-  requires std::is_constructible_v<Reduction, Word> SmoothL1LossOptions(Word reduction) : reduction_(reduction) {}
-  FULMEN_ARG(Reduction, reduction);
+  requires std::is_constructible_v<LossReduction, Word> SmoothL1LossOptions(Word reduction) : reduction_(reduction) {}
+  FULMEN_ARG(LossReduction, reduction);
   /// Where the square turns into a line; unset is 1.
   FULMEN_ARG(std::optional<double>, beta) = std::nullopt;
 };
 struct HuberLossOptions {
-  HuberLossOptions(Reduction reduction = kMean) : reduction_(reduction) {}
+  HuberLossOptions(LossReduction reduction = kMean) : reduction_(reduction) {}
   template <class Word>
-  requires std::is_constructible_v<Reduction, Word> HuberLossOptions(Word reduction) : reduction_(reduction) {}
-  FULMEN_ARG(Reduction, reduction);
+  requires std::is_constructible_v<LossReduction, Word> HuberLossOptions(Word reduction) : reduction_(reduction) {}
+  FULMEN_ARG(LossReduction, reduction);
   FULMEN_ARG(double, delta) = 1.0;
 };
 struct BCELossOptions {
   FULMEN_ARG(Tensor, weight) = {};
-  FULMEN_ARG(Reduction, reduction) = kMean;
+  FULMEN_ARG(LossReduction, reduction) = kMean;
 };
 struct BCEWithLogitsLossOptions {
   FULMEN_ARG(Tensor, weight) = {};
-  FULMEN_ARG(Reduction, reduction) = kMean;
+  FULMEN_ARG(LossReduction, reduction) = kMean;
   /// Weight of the positive examples, per class.
   FULMEN_ARG(Tensor, pos_weight) = {};
 };
@@ -44,12 +47,12 @@ struct NLLLossOptions {
   /// Weight per class.
   FULMEN_ARG(Tensor, weight) = {};
   FULMEN_ARG(int64_t, ignore_index) = -100;
-  FULMEN_ARG(Reduction, reduction) = kMean;
+  FULMEN_ARG(LossReduction, reduction) = kMean;
 };
 struct CrossEntropyLossOptions {
   FULMEN_ARG(Tensor, weight) = {};
   FULMEN_ARG(int64_t, ignore_index) = -100;
-  FULMEN_ARG(Reduction, reduction) = kMean;
+  FULMEN_ARG(LossReduction, reduction) = kMean;
   FULMEN_ARG(double, label_smoothing) = 0.0;
 };
 struct KLDivLossOptions {
@@ -65,15 +68,15 @@ struct PoissonNLLLossOptions {
   FULMEN_ARG(bool, log_input) = true;
   FULMEN_ARG(bool, full) = false;
   FULMEN_ARG(double, eps) = 1e-8;
-  FULMEN_ARG(Reduction, reduction) = kMean;
+  FULMEN_ARG(LossReduction, reduction) = kMean;
 };
 struct HingeEmbeddingLossOptions {
   FULMEN_ARG(double, margin) = 1.0;
-  FULMEN_ARG(Reduction, reduction) = kMean;
+  FULMEN_ARG(LossReduction, reduction) = kMean;
 };
 struct MarginRankingLossOptions {
   FULMEN_ARG(double, margin) = 0.0;
-  FULMEN_ARG(Reduction, reduction) = kMean;
+  FULMEN_ARG(LossReduction, reduction) = kMean;
 };
 
 namespace functional {
