@@ -233,6 +233,7 @@ struct Machine {
 
 template <class Op, size_t N>
 constexpr void check_rule() {
+  static_assert(Op::name[0] != '\0', "an op has a name");
   if constexpr (is_differentiable<Op>) {
     static_assert(
         HasSingleRule<Op> || HasMultiRule<Op>,

@@ -28,7 +28,8 @@ function(fulmen_cpu_kernels level)
     FULMEN_ISA=cpu_v${level} FULMEN_ISA_LEVEL=${level} Eigen=Eigen_v${level} EIGEN_MPL2_ONLY EIGEN_DONT_PARALLELIZE)
   target_compile_options(${target} PRIVATE -march=x86-64-v${level} ${ARGN}
     $<IF:$<CONFIG:Debug>,-O2,-O3> -fno-math-errno -fno-trapping-math -ffp-contract=fast
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # g++ 12 warns about its own AVX-512 headers
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>  # g++ 12 warns about its own AVX-512 headers,
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)       # clang of every loop marked simd that it keeps as it is
   target_include_directories(${target} PRIVATE ${FULMEN_INCLUDE_ROOT})
   fulmen_use_headers(${target} Eigen3::Eigen)
   target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)

@@ -160,6 +160,84 @@ struct Abs {
   }
 };
 
+struct Sign {
+  FULMEN_FUNCTOR T apply(T x) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return x;
+    } else {
+      return static_cast<T>((x > 0) - (x < 0));
+    }
+  }
+};
+struct Square {
+  FULMEN_FUNCTOR T apply(T x) { return Mul::apply(x, x); }
+};
+struct Cube {
+  FULMEN_FUNCTOR T apply(T x) { return Mul::apply(Mul::apply(x, x), x); }
+};
+struct BitwiseNot {
+  FULMEN_FUNCTOR T apply(T x) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return !x;
+    } else {
+      return static_cast<T>(~x);
+    }
+  }
+};
+/// Between low and high; high if they cross. NaN stays.
+struct Clamp {
+  FULMEN_FUNCTOR T apply(T x, T low, T high) { return Minimum::apply(Maximum::apply(x, low), high); }
+  FULMEN_FUNCTOR T apply(T x, T low, T high, T) { return apply(x, low, high); }
+};
+struct Frac {
+  FULMEN_FUNCTOR T apply(T x) { return x - math::trunc(x); }
+};
+struct Reciprocal {
+  FULMEN_FUNCTOR T apply(T x) { return 1 / x; }
+};
+struct Rsqrt {
+  FULMEN_FUNCTOR T apply(T x) { return 1 / math::sqrt(x); }
+};
+
+#define FULMEN_MATH_FUNCTOR(Name, function)                   \
+  struct Name {                                               \
+    FULMEN_FUNCTOR T apply(T x) { return math::function(x); } \
+  };
+FULMEN_MATH_FUNCTOR(Floor, floor)
+FULMEN_MATH_FUNCTOR(Ceil, ceil)
+FULMEN_MATH_FUNCTOR(Round, rint)
+FULMEN_MATH_FUNCTOR(Trunc, trunc)
+FULMEN_MATH_FUNCTOR(Sqrt, sqrt)
+FULMEN_MATH_FUNCTOR(Exp, exp)
+FULMEN_MATH_FUNCTOR(Exp2, exp2)
+FULMEN_MATH_FUNCTOR(Expm1, expm1)
+FULMEN_MATH_FUNCTOR(Log, log)
+FULMEN_MATH_FUNCTOR(Log2, log2)
+FULMEN_MATH_FUNCTOR(Log10, log10)
+FULMEN_MATH_FUNCTOR(Log1p, log1p)
+FULMEN_MATH_FUNCTOR(Asin, asin)
+FULMEN_MATH_FUNCTOR(Acos, acos)
+FULMEN_MATH_FUNCTOR(Atan, atan)
+FULMEN_MATH_FUNCTOR(Sinh, sinh)
+FULMEN_MATH_FUNCTOR(Cosh, cosh)
+FULMEN_MATH_FUNCTOR(Tanh, tanh)
+FULMEN_MATH_FUNCTOR(Sigmoid, sigmoid)
+FULMEN_MATH_FUNCTOR(Erf, erf)
+FULMEN_MATH_FUNCTOR(Erfc, erfc)
+#undef FULMEN_MATH_FUNCTOR
+
+/// `reach`: beyond it `apply` does not hold for float, and `beyond` is used.
+#define FULMEN_TRIGONOMETRIC_FUNCTOR(Name, function)                                                \
+  struct Name {                                                                                     \
+    static constexpr float reach = math::trigonometric_reach;                                       \
+    FULMEN_FUNCTOR T apply(T x) { return math::function(x); }                                       \
+    FULMEN_FUNCTOR T beyond(T x) { return static_cast<T>(math::function(static_cast<double>(x))); } \
+  };
+FULMEN_TRIGONOMETRIC_FUNCTOR(Sin, sin)
+FULMEN_TRIGONOMETRIC_FUNCTOR(Cos, cos)
+FULMEN_TRIGONOMETRIC_FUNCTOR(Tan, tan)
+#undef FULMEN_TRIGONOMETRIC_FUNCTOR
+
 struct Eq {
   FULMEN_FUNCTOR bool apply(T a, T b) { return a == b; }
 };

@@ -10,7 +10,7 @@ namespace fulmen::nn {
 /// stored and passed after the input. It has no state and is skipped when a model is saved.
 class FunctionalImpl : public Cloneable<FunctionalImpl> {
  public:
-  using Function = Callback<Tensor(Tensor)>;
+  using Function = AnyFunction<Tensor(Tensor)>;
 
   explicit FunctionalImpl(Function function) : function_(std::move(function)) {}
   template <class F, class... Args>

@@ -1,6 +1,6 @@
 #pragma once
+#include <fulmen/nn/any_function.h>
 #include <fulmen/nn/any_value.h>
-#include <fulmen/nn/callback.h>
 #include <fulmen/nn/ordered_dict.h>
 #include <fulmen/tensor/tensor.h>
 
@@ -35,12 +35,12 @@ struct LoadReport {
 /// reset()) and write a `forward` of any signature.
 class Module : public std::enable_shared_from_this<Module> {
  public:
-  using ModuleApplyFunction = Callback<void(Module&)>;
-  using ConstModuleApplyFunction = Callback<void(const Module&)>;
-  using NamedModuleApplyFunction = Callback<void(const std::string&, Module&)>;
-  using ConstNamedModuleApplyFunction = Callback<void(const std::string&, const Module&)>;
-  using ModulePointerApplyFunction = Callback<void(const std::shared_ptr<Module>&)>;
-  using NamedModulePointerApplyFunction = Callback<void(const std::string&, const std::shared_ptr<Module>&)>;
+  using ModuleApplyFunction = AnyFunction<void(Module&)>;
+  using ConstModuleApplyFunction = AnyFunction<void(const Module&)>;
+  using NamedModuleApplyFunction = AnyFunction<void(const std::string&, Module&)>;
+  using ConstNamedModuleApplyFunction = AnyFunction<void(const std::string&, const Module&)>;
+  using ModulePointerApplyFunction = AnyFunction<void(const std::shared_ptr<Module>&)>;
+  using NamedModulePointerApplyFunction = AnyFunction<void(const std::string&, const std::shared_ptr<Module>&)>;
 
   Module();
   explicit Module(std::string name);

@@ -1,6 +1,6 @@
 #pragma once
 #include <fulmen/autograd/ops/optim.h>
-#include <fulmen/nn/callback.h>
+#include <fulmen/nn/any_function.h>
 #include <fulmen/nn/options.h>
 #include <fulmen/nn/ordered_dict.h>
 #include <fulmen/tensor/tensor.h>
@@ -104,7 +104,7 @@ class OptimizerParamGroup {
 class Optimizer {
  public:
   /// Computes the loss anew, gradients included; some optimizers call it several times per step.
-  using LossClosure = Callback<Tensor()>;
+  using LossClosure = AnyFunction<Tensor()>;
   /// By the parameter's address (`param.unsafeGetTensorImpl()`).
   using State = std::unordered_map<void*, std::unique_ptr<OptimizerParamState>>;
 

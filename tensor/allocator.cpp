@@ -12,17 +12,6 @@ namespace fulmen {
 namespace {
 
 constexpr size_t alignment = 64;
-constexpr size_t huge_page = size_t{2} << 20;
-
-size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
-
-void* ask_system(size_t bytes) {
-  const size_t align = bytes >= 2 * huge_page ? huge_page : alignment;  // the kernel may then use huge pages
-  void* block = std::aligned_alloc(align, round_up(bytes, align));
-  FULMEN_CHECK(block, "out of memory: the system refused ", bytes, " bytes for a tensor on cpu");
-  if (align == huge_page) madvise(block, bytes, MADV_HUGEPAGE);
-  return block;
-}
 
 }  // namespace
 
@@ -62,11 +51,23 @@ void set_memory_cache_limit(int64_t) {}
 
 namespace {
 
+constexpr size_t huge_page = size_t{2} << 20;
+
+size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+void* ask_system(size_t bytes) {
+  const size_t align = bytes >= 2 * huge_page ? huge_page : alignment;  // the kernel may then use huge pages
+  void* block = std::aligned_alloc(align, round_up(bytes, align));
+  FULMEN_CHECK(block, "out of memory: the system refused ", bytes, " bytes for a tensor on cpu");
+  if (align == huge_page) madvise(block, bytes, MADV_HUGEPAGE);
+  return block;
+}
+
 // Size classes: multiples of 64 bytes up to 1 KiB, then four per doubling (1.25, 1.5, 1.75, 2 KiB, 2.5, ...) up to
 // 1 TiB.
 constexpr size_t small_limit = 1024, local_limit = 64 << 10;
 constexpr size_t small_classes = small_limit / alignment;
-constexpr size_t local_classes = small_classes + 4 * 6;
+constexpr size_t local_classes = small_classes + 4 * std::bit_width(local_limit / small_limit - 1);
 constexpr size_t classes = small_classes + 4 * 30;
 
 size_t class_of(size_t bytes) {

@@ -1,8 +1,7 @@
 #pragma once
-#include <fulmen/tensor/tensor.h>
+#include <fulmen/autograd/op.h>
 
-// Activations that are written in other operations, so their derivatives of any order follow from those. relu, sigmoid
-// and tanh are operations of their own (unary).
+// Activations. relu, sigmoid and tanh are declared in ops/unary.h.
 namespace fulmen {
 
 /// scale * x for x > 0, else scale * alpha * (exp(input_scale * x) - 1).
@@ -31,10 +30,18 @@ Tensor hardshrink(const Tensor& x, const Scalar& lambda = 0.5);
 Tensor softshrink(const Tensor& x, const Scalar& lambda = 0.5);
 /// x limited to min..max, with derivative 0 at the limits.
 Tensor hardtanh(const Tensor& x, const Scalar& min = -1, const Scalar& max = 1);
+/// relu6(x + 3) / 6
+Tensor hardsigmoid(const Tensor& x);
+/// x * hardsigmoid(x)
+Tensor hardswish(const Tensor& x);
 /// log(sigmoid(x))
 Tensor log_sigmoid(const Tensor& x);
 /// log(1 + exp(beta x)) / beta, and x itself where beta x > threshold.
 Tensor softplus(const Tensor& x, const Scalar& beta = 1, const Scalar& threshold = 20);
+/// x / (1 + |x|)
+Tensor softsign(const Tensor& x);
+/// x - tanh(x)
+Tensor tanhshrink(const Tensor& x);
 /// x where x > threshold, else value.
 Tensor threshold(const Tensor& x, const Scalar& threshold, const Scalar& value);
 /// Halves a, b of dimension dim: a * sigmoid(b).

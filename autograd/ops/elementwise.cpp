@@ -71,9 +71,9 @@ Output compare(Forward& f, CompareOp op, const Tensor& x, const Scalar& c) {
   return y;
 }
 
-Output unary(Forward& f, UnaryOp op, ScalarType type, const Tensor& x, double p, double q) {
+Output unary(Forward& f, UnaryOp op, ScalarType type, const Tensor& x, const Scalar& p, const Scalar& q) {
   Output y = f.empty_like(x, type);
-  kernel::unary(f.launch(y), op, type, f.out(y), f.in(x), p, q);
+  kernel::unary(f.launch(y), op, type, f.out(y), f.in(x), number(p), number(q));
   return y;
 }
 

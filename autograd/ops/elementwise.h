@@ -26,7 +26,7 @@ Output binary(Forward& f, BinaryOp op, ScalarType type, const Tensor& x, const S
 Output compare(Forward& f, CompareOp op, const Tensor& a, const Tensor& b);
 Output compare(Forward& f, CompareOp op, const Tensor& x, const Scalar& c);
 /// The result has dtype `type`, in which the arithmetic happens.
-Output unary(Forward& f, UnaryOp op, ScalarType type, const Tensor& x, double p = 0, double q = 0);
+Output unary(Forward& f, UnaryOp op, ScalarType type, const Tensor& x, const Scalar& p = 0, const Scalar& q = 0);
 Output ternary(Forward& f, TernaryOp op, ScalarType type, const Tensor& a, const Tensor& b, const Tensor& c,
                const Scalar& value);
 

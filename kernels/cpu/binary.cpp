@@ -1,5 +1,5 @@
+#include <fulmen/kernels/activations.h>
 #include <fulmen/kernels/cpu/elementwise.h>
-#include <fulmen/kernels/functors.h>
 
 namespace fulmen::FULMEN_ISA {
 
@@ -61,12 +61,14 @@ int64_t grain_of(BinaryOp op) {
 
 }  // namespace
 
-void binary(const Launch&, BinaryOp op, ScalarType type, View y, ConstView a, ConstView b, Number alpha) {
+void binary(const Launch&, BinaryOp op, ScalarType type, const View& y, const ConstView& a, const ConstView& b,
+            const Number& alpha) {
   ScalarType compute = compute_type(type);
   run<2>(row_for(op, compute), {alpha, {}}, y, compute, {{a, compute}, {b, compute}}, grain_of(op));
 }
 
-void binary_number(const Launch&, BinaryOp op, ScalarType type, View y, ConstView x, Number c, bool reversed) {
+void binary_number(const Launch&, BinaryOp op, ScalarType type, const View& y, const ConstView& x, const Number& c,
+                   bool reversed) {
   ScalarType compute = compute_type(type);
   NumberOperand number(c, compute);
   const ConstView &a = reversed ? number.view : x, &b = reversed ? x : number.view;

@@ -40,12 +40,12 @@ Row row_for(CompareOp op, ScalarType t) {
 
 }  // namespace
 
-void compare(const Launch&, CompareOp op, ScalarType type, View y, ConstView a, ConstView b) {
+void compare(const Launch&, CompareOp op, ScalarType type, const View& y, const ConstView& a, const ConstView& b) {
   ScalarType compute = compute_type(type);
   run<2>(row_for(op, compute), {}, y, ScalarType::Bool, {{a, compute}, {b, compute}});
 }
 
-void compare_number(const Launch&, CompareOp op, ScalarType type, View y, ConstView x, Number c) {
+void compare_number(const Launch&, CompareOp op, ScalarType type, const View& y, const ConstView& x, const Number& c) {
   ScalarType compute = compute_type(type);
   NumberOperand number(c, compute);
   run<2>(row_for(op, compute), {}, y, ScalarType::Bool, {{x, compute}, {number.view, compute}});

@@ -42,12 +42,10 @@ class Twister {
     const uint32_t mixed = (high & 0x80000000u) | (low & 0x7fffffffu);
     return (mixed >> 1) ^ ((0u - (low & 1u)) & 0x9908b0dfu);
   }
-  static void refill(uint32_t* s, int32_t* position) {
-#pragma GCC ivdep
+  __attribute__((noinline)) static void refill(uint32_t* s, int32_t* position) {
     for (int i = 0; i < words - shift; ++i) s[i] = s[i + shift] ^ twist(s[i], s[i + 1]);
     // Reads what was written at least 227 words ago: far enough for any vector.
     uint32_t* t = s + (words - shift);
-#pragma GCC ivdep
     for (int i = 0; i < shift - 1; ++i) t[i] = s[i] ^ twist(t[i], t[i + 1]);
     s[words - 1] = s[shift - 1] ^ twist(s[words - 1], s[0]);
     *position = 0;

@@ -43,8 +43,8 @@ Row row_for(TernaryOp op, ScalarType t) {
 
 }  // namespace
 
-void ternary(const Launch&, TernaryOp op, ScalarType type, View y, ConstView a, ConstView b, ConstView c,
-             Number value) {
+void ternary(const Launch&, TernaryOp op, ScalarType type, const View& y, const ConstView& a, const ConstView& b,
+             const ConstView& c, const Number& value) {
   ScalarType t = compute_type(type);
   run<3>(row_for(op, t), {value, {}}, y, t, {{a, t}, {b, t}, {c, t}});
 }

@@ -7,18 +7,18 @@
 namespace fulmen {
 
 template <class Signature>
-class Callback;
+class AnyFunction;
 
 /// Any callable of the signature R(A...), or none. Like std::function, whose header would add a sixth to what including
 /// this library costs; copies share the callable.
 template <class R, class... A>
-class Callback<R(A...)> {
+class AnyFunction<R(A...)> {
  public:
-  Callback() = default;
-  Callback(std::nullptr_t) {}
+  AnyFunction() = default;
+  AnyFunction(std::nullptr_t) {}
   template <class F>
-  requires(!std::is_same_v<std::decay_t<F>, Callback> && std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
-      Callback(F&& callable) {
+  requires(!std::is_same_v<std::decay_t<F>, AnyFunction> && std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
+      AnyFunction(F&& callable) {
     if constexpr (std::is_pointer_v<std::decay_t<F>>) {
       if (callable == nullptr) return;
     }

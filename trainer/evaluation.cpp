@@ -1,0 +1,158 @@
+#include <fulmen/autograd/grad_mode.h>
+#include <fulmen/trainer/run.h>
+
+namespace fulmen::trainer {
+namespace {
+
+/// The hooks of a stage that exist under three names.
+struct StageHooks {
+  using OfCallback = void (Callback::*)(Trainer&, AnyLightningModule&);
+  using OfModule = void (Hooks::*)();
+  using Batch = void (Callback::*)(Trainer&, AnyLightningModule&, const AnyRef&, int64_t, int64_t);
+  using BatchEnd = void (Callback::*)(Trainer&, AnyLightningModule&, const StepOutput&, const AnyRef&, int64_t,
+                                      int64_t);
+  using Mode = void (AnyLightningModule::*)();
+
+  const char* names[7];  // start, epoch_start, batch_start, step, batch_end, epoch_end, end
+  OfCallback start, epoch_start, epoch_end, end;
+  OfModule module_start, module_epoch_start, module_epoch_end, module_end;
+  Batch batch_start;
+  BatchEnd batch_end;
+  Mode eval, train;
+};
+
+const StageHooks validation_hooks = {
+    {"on_validation_start", "on_validation_epoch_start", "on_validation_batch_start", "validation_step",
+     "on_validation_batch_end", "on_validation_epoch_end", "on_validation_end"},
+    &Callback::on_validation_start,
+    &Callback::on_validation_epoch_start,
+    &Callback::on_validation_epoch_end,
+    &Callback::on_validation_end,
+    &Hooks::on_validation_start,
+    &Hooks::on_validation_epoch_start,
+    &Hooks::on_validation_epoch_end,
+    &Hooks::on_validation_end,
+    &Callback::on_validation_batch_start,
+    &Callback::on_validation_batch_end,
+    &AnyLightningModule::on_validation_model_eval,
+    &AnyLightningModule::on_validation_model_train};
+const StageHooks test_hooks = {{"on_test_start", "on_test_epoch_start", "on_test_batch_start", "test_step",
+                                "on_test_batch_end", "on_test_epoch_end", "on_test_end"},
+                               &Callback::on_test_start,
+                               &Callback::on_test_epoch_start,
+                               &Callback::on_test_epoch_end,
+                               &Callback::on_test_end,
+                               &Hooks::on_test_start,
+                               &Hooks::on_test_epoch_start,
+                               &Hooks::on_test_epoch_end,
+                               &Hooks::on_test_end,
+                               &Callback::on_test_batch_start,
+                               &Callback::on_test_batch_end,
+                               &AnyLightningModule::on_test_model_eval,
+                               &AnyLightningModule::on_test_model_train};
+const StageHooks predict_hooks = {{"on_predict_start", "on_predict_epoch_start", "on_predict_batch_start",
+                                   "predict_step", "on_predict_batch_end", "on_predict_epoch_end", "on_predict_end"},
+                                  &Callback::on_predict_start,
+                                  &Callback::on_predict_epoch_start,
+                                  &Callback::on_predict_epoch_end,
+                                  &Callback::on_predict_end,
+                                  &Hooks::on_predict_start,
+                                  &Hooks::on_predict_epoch_start,
+                                  &Hooks::on_predict_epoch_end,
+                                  &Hooks::on_predict_end,
+                                  &Callback::on_predict_batch_start,
+                                  nullptr,
+                                  &AnyLightningModule::on_predict_model_eval,
+                                  &AnyLightningModule::on_predict_model_train};
+
+/// The loop that validation, test and prediction have in common: every loader, every batch, `step` in the middle.
+template <class Step>
+void for_each_batch(Run& run, Stage stage, const StageHooks& hooks, LogRule batch_rule, const Engines& loaders,
+                    const std::vector<int64_t>& limits, Step&& step) {
+  ModuleSteps& steps = *run.steps;
+  MetricBook& metrics = run.metrics;
+  metrics.several_loaders = loaders.size() > 1;
+  for (size_t i = 0; i < loaders.size(); ++i) {
+    const auto loader = static_cast<int64_t>(i);
+    metrics.dataloader_idx = loader;
+    run.current_loader = loaders[i];
+    BatchSlot batch(loaders[i]);
+    if (limits[i] != 0) loaders[i]->begin_epoch();
+    for (int64_t b = 0; (limits[i] < 0 || b < limits[i]) && !run.interrupted && batch.fill(); ++b) {
+      run.batch_idx = b;
+      metrics.begin_batch();
+      metrics.site = {"on_before_batch_transfer", LogRule::Forbidden};
+      steps.transfer(batch.get(), run.device, loader);
+      metrics.batch_size = steps.batch_size(batch.get());
+      run.in_batch = true;
+      run.call_callbacks({hooks.names[2], batch_rule}, hooks.batch_start, steps.ref(batch.get()), b, loader);
+      steps.on_batch_start(stage, batch.get(), b, loader);
+      metrics.site = {hooks.names[3], batch_rule};
+      const bool more = step(batch.get(), b, loader);
+      run.in_batch = false;
+      if (!more) return;
+    }
+  }
+  metrics.dataloader_idx = 0;
+  metrics.several_loaders = false;
+}
+
+}  // namespace
+
+std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std::vector<int64_t>& limits) {
+  const StageHooks& hooks = what == Stage::Test ? test_hooks : validation_hooks;
+  metrics.open(MetricBook::Page::Evaluation, true);
+  module->remember_modes();
+  (module->*hooks.eval)();
+  call({hooks.names[0], LogRule::EpochOnly}, hooks.start, hooks.module_start);
+  call({"on_epoch_start", LogRule::EpochOnly}, &Callback::on_epoch_start, &Hooks::on_epoch_start);
+  call({hooks.names[1], LogRule::EpochOnly}, hooks.epoch_start, hooks.module_epoch_start);
+
+  progress.validation_batches.resize(std::max(progress.validation_batches.size(), loaders.size()));
+  for_each_batch(
+      *this, what, hooks, LogRule::PerEpoch, loaders, limits, [&](const void* batch, int64_t b, int64_t loader) {
+        StepOutput output = steps->evaluation_step(what, batch, b, loader);
+        output.detach();
+        call_callbacks({hooks.names[4], LogRule::PerEpoch}, hooks.batch_end, output, steps->ref(batch), b, loader);
+        steps->on_batch_end(what, output, batch, b, loader);
+        int64_t& seen = progress.validation_batches[static_cast<size_t>(loader)];
+        if (!sanity_checking) log_row(metrics.logger_row(true), seen);
+        ++seen;
+        return true;
+      });
+
+  metrics.publish(true);
+  call({hooks.names[5], LogRule::EpochOnly}, hooks.epoch_end, hooks.module_epoch_end);
+  call({"on_epoch_end", LogRule::EpochOnly}, &Callback::on_epoch_end, &Hooks::on_epoch_end);
+  update_metrics();
+  std::vector<Metrics> results;
+  for (size_t i = 0; i < loaders.size(); ++i) results.push_back(metrics.loader_results(static_cast<int64_t>(i)));
+  if (!sanity_checking) log_row(metrics.logger_row(false));
+  call({hooks.names[6], LogRule::Forbidden}, hooks.end, hooks.module_end);
+  (module->*hooks.train)();
+  return results;
+}
+
+size_t Run::predict(const Engines& loaders, const std::vector<int64_t>& limits) {
+  const StageHooks& hooks = predict_hooks;
+  module->remember_modes();
+  (module->*hooks.eval)();
+  call({hooks.names[0], LogRule::Forbidden}, hooks.start, hooks.module_start);
+  call({"on_epoch_start", LogRule::Forbidden}, &Callback::on_epoch_start, &Hooks::on_epoch_start);
+  call({hooks.names[1], LogRule::Forbidden}, hooks.epoch_start, hooks.module_epoch_start);
+  for_each_batch(*this, Stage::Predict, hooks, LogRule::Forbidden, loaders, limits,
+                 [&](const void* batch, int64_t b, int64_t loader) {
+                   const AnyRef prediction = steps->predict_step(batch, b, loader);
+                   call_callbacks({hooks.names[4], LogRule::Forbidden}, &Callback::on_predict_batch_end, prediction,
+                                  steps->ref(batch), b, loader);
+                   steps->on_predict_batch_end(batch, b, loader);
+                   return steps->deliver(b, loader);
+                 });
+  call({hooks.names[5], LogRule::Forbidden}, hooks.epoch_end, hooks.module_epoch_end);
+  call({"on_epoch_end", LogRule::Forbidden}, &Callback::on_epoch_end, &Hooks::on_epoch_end);
+  call({hooks.names[6], LogRule::Forbidden}, hooks.end, hooks.module_end);
+  (module->*hooks.train)();
+  return loaders.size();
+}
+
+}  // namespace fulmen::trainer

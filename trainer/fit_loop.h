@@ -1,0 +1,68 @@
+#pragma once
+#include <fulmen/trainer/run.h>
+
+namespace fulmen::trainer {
+
+/// The steps of a fit, in the words of its loop (Trainer::run_fit in fit.cpp).
+class FitLoop {
+ public:
+  FitLoop(Run& run, ModuleSteps& steps, const LoaderRequests& requests, const FitOptions& options);
+
+  /// Setup, optimizers, the state of a checkpoint, sanity check, loaders, on_train_start.
+  void begin();
+  /// on_train_end, on_fit_end, teardown.
+  void end();
+  /// Another epoch is to come (or to go on).
+  bool more_epochs();
+  void start_epoch();
+  void end_epoch();
+
+  /// Fetches a batch; false at the end of the epoch, or when the fit has to stop in the middle of it.
+  bool next_batch();
+  const void* batch() const { return batch_.get(); }
+  /// on_train_batch_start; -1 ends the epoch.
+  int start_batch();
+  /// This batch closes the accumulation window and steps the optimizer.
+  bool steps() const { return steps_; }
+  void enter_step();
+  /// Checks the step's output, drops the gradients of the window before, adds those of this loss, and clips them if
+  /// this batch steps.
+  void learn(const StepOutput& output);
+  /// Counts a step, after the optimizer took it.
+  bool has_gradients() const { return window_filled_ || run_.options.lightning_quirks; }
+  void count_step();
+  /// Learning rates, on_train_batch_end, the row in the log.
+  void end_batch(StepOutput& output);
+  bool validation_due() const;
+  void validate();
+  /// Validation (if it was due) is over: the batch is entirely dealt with.
+  void close_batch();
+
+ private:
+  bool accept(const StepOutput& output);
+  bool is_finite_or_stop(const Tensor& loss);
+  void backward(const Tensor& loss);
+  void prepare_step();
+  void request_loaders();
+  void set_validation_interval();
+  void sanity_check();
+  void request_val_loaders();
+  bool validates_in(int64_t epoch) const;
+  bool can_stop() const;
+  bool reached_limits() const;
+  int64_t window_length() const;
+  void move_schedulers(Interval interval);
+  void log_step_row();
+
+  Run& run_;
+  Progress& at_;
+  ModuleSteps& module_steps_;
+  const LoaderRequests& requests_;
+  std::string ckpt_path_;
+  std::optional<Checkpoint> checkpoint_;
+  BatchSlot batch_, ahead_;
+  bool have_ahead_ = false, steps_ = false, window_filled_ = false, started_ = false;
+  std::optional<SignalWatch> signals_;
+};
+
+}  // namespace fulmen::trainer

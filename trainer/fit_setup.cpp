@@ -1,0 +1,157 @@
+#include <fulmen/autograd/grad_mode.h>
+#include <fulmen/tensor/error.h>
+#include <fulmen/tensor/warning.h>
+#include <fulmen/trainer/fit_loop.h>
+#include <fulmen/trainer/model_checkpoint.h>
+
+#include <algorithm>
+
+namespace fulmen::trainer {
+
+void FitLoop::begin() {
+  Run& run = run_;
+  if (!ckpt_path_.empty()) checkpoint_ = read_checkpoint(ckpt_path_);
+  run.begin(Stage::Fit, module_steps_, requests_, checkpoint_ ? &*checkpoint_ : nullptr, ckpt_path_);
+  run.optimizers = run.module->configure_optimizers();
+  FULMEN_CALL(run, on_fit_start, Forbidden);
+  run.log_hyperparams();
+  if (checkpoint_) run.restore_training(*checkpoint_, ckpt_path_);
+  run.module->zero_grad();
+  if (!checkpoint_) sanity_check();
+  const bool resumed = checkpoint_.has_value();
+  checkpoint_.reset();
+  if (run.options.limit_train_batches == Amount(0)) {
+    run.num_training_batches = 0;
+    return;
+  }
+  request_loaders();
+  if (resumed) run.restore_position();
+  if (reached_limits()) return;
+  if (validates_in(at_.epoch)) request_val_loaders();
+  signals_.emplace();
+  started_ = true;
+  FULMEN_CALL(run, on_train_start, EpochOnly);
+}
+
+void FitLoop::request_loaders() {
+  Run& run = run_;
+  const Engines loaders = requests_.train ? requests_.train() : Engines();
+  FULMEN_CHECK(loaders.size() == 1, "fit: a training loader is needed; got ", loaders.size(),
+               "; pass one to fit(), or override train_dataloader() in the module");
+  run.train_loader = loaders[0];
+  const Amount& overfit = run.options.overfit_batches;
+  if (overfit != Amount(0) && run.train_loader->options().shuffle) {
+    warn("overfit_batches: the training loader's shuffling is switched off");
+    data::LoaderOptions unshuffled = run.train_loader->options();
+    unshuffled.shuffle = false;
+    unshuffled.order = {};
+    run.train_loader = std::make_shared<data::LoaderEngine>(run.train_loader->source(), unshuffled);
+  }
+  const bool overfitting = overfit != Amount(0);
+  run.num_training_batches = run.batches_of(*run.train_loader, overfitting ? overfit : run.options.limit_train_batches,
+                                            overfitting ? "overfit_batches" : "limit_train_batches");
+  batch_ = BatchSlot(run.train_loader);
+  ahead_ = BatchSlot(run.train_loader);
+  set_validation_interval();
+}
+
+void FitLoop::set_validation_interval() {
+  Run& run = run_;
+  const Amount& interval = run.options.val_check_interval;
+  const int64_t batches = run.num_training_batches;
+  if (interval.is_fraction()) {
+    run.val_check_batch =
+        batches < 0 ? -1
+                    : std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(batches) * interval.fraction()));
+    if (batches < 0 && interval.fraction() != 1.0) {
+      throw Error("E016",
+                  str("val_check_interval is ", interval.fraction(), ", but the loader does not know its length"),
+                  "give a number of batches, or 1.0");
+    }
+    return;
+  }
+  run.val_check_batch = interval.count();
+  if (run.options.check_val_every_n_epoch && batches >= 0 && interval.count() > batches) {
+    throw Error("E016", str("val_check_interval is ", interval.count(), " batches, but an epoch has only ", batches),
+                "choose at most that many, or set check_val_every_n_epoch to std::nullopt to count across epochs");
+  }
+}
+
+bool FitLoop::validates_in(int64_t epoch) const {
+  const auto& every = run_.options.check_val_every_n_epoch;
+  if (every && (epoch + 1) % *every != 0) return false;
+  return requests_.val && module_steps_.overrides().validation_step && run_.options.limit_val_batches != Amount(0) &&
+         (!run_.val_loaders_requested || !run_.val_loaders.empty());
+}
+
+void FitLoop::request_val_loaders() {
+  Run& run = run_;
+  if (run.val_loaders_requested) return;
+  const bool before = std::exchange(run.validating, true);
+  run.val_loaders_requested = true;
+  run.val_loaders = requests_.val();
+  const bool overfitting = run.options.overfit_batches != Amount(0);
+  run.num_val_batches =
+      run.batches_of(run.val_loaders, overfitting ? run.options.overfit_batches : run.options.limit_val_batches,
+                     overfitting ? "overfit_batches" : "limit_val_batches");
+  run.validating = before;
+}
+
+void FitLoop::sanity_check() {
+  Run& run = run_;
+  const int64_t wanted = run.options.num_sanity_val_steps;
+  if (wanted == 0 || !requests_.val || !module_steps_.overrides().validation_step ||
+      run.options.limit_val_batches == Amount(0) || run.max_epochs == 0) {
+    return;
+  }
+  const std::vector<uint64_t> random_state = default_generator()->state();
+  run.sanity_checking = true;
+  run.call_callbacks({"on_sanity_check_start", LogRule::Forbidden}, &Callback::on_sanity_check_start);
+  {
+    NoGradGuard no_grad;
+    request_val_loaders();
+    std::vector<int64_t> limits = run.num_val_batches;
+    for (int64_t& limit : limits) {
+      if (wanted != -1) limit = limit < 0 ? wanted : std::min(limit, wanted);
+    }
+    if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, limits);
+  }
+  run.call_callbacks({"on_sanity_check_end", LogRule::Forbidden}, &Callback::on_sanity_check_end);
+  run.sanity_checking = false;
+  run.metrics.clear();
+  at_.validation_batches.clear();
+  default_generator()->set_state(random_state);
+}
+
+void FitLoop::validate() {
+  Run& run = run_;
+  request_val_loaders();
+  if (run.val_loaders.empty()) return;
+  run.metrics.publish(true);
+  run.validating = true;
+  run.in_batch = false;
+  if (steps_) run.module->on_validation_model_zero_grad();
+  {
+    NoGradGuard no_grad;
+    run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
+  }
+  run.validating = false;
+  run.metrics.open(MetricBook::Page::Training, false);
+}
+
+void FitLoop::end() {
+  Run& run = run_;
+  if (run.interrupted) {
+    const Error interruption("the run was interrupted by a signal");
+    run.call_callbacks({"on_exception", LogRule::Forbidden}, &Callback::on_exception, interruption);
+    const ModelCheckpoint* checkpoints = run.trainer.checkpoint_callback();
+    const std::string folder = checkpoints ? checkpoints->folder(run.trainer) : run.options.default_root_dir;
+    if (run.options.fast_dev_run == 0) run.trainer.save_checkpoint(folder + "/interrupted.ckpt");
+  }
+  if (started_) FULMEN_CALL(run, on_train_end, Forbidden);
+  FULMEN_CALL(run, on_fit_end, Forbidden);
+  signals_.reset();
+  run.end();
+}
+
+}  // namespace fulmen::trainer

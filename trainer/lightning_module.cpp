@@ -1,0 +1,133 @@
+#include <fulmen/nn/utils/clip_grad.h>
+#include <fulmen/tensor/warning.h>
+#include <fulmen/trainer/lightning_module.h>
+#include <fulmen/trainer/metric_book.h>
+#include <fulmen/trainer/trainer.h>
+
+namespace fulmen::trainer {
+
+AnyLightningModule::~AnyLightningModule() = default;
+
+Optimizers AnyLightningModule::configure_optimizers() { return {}; }
+
+void AnyLightningModule::optimizer_step(int64_t, int64_t, optim::Optimizer& optimizer,
+                                        const optim::Optimizer::LossClosure& closure) {
+  optimizer.step(closure);
+}
+
+void AnyLightningModule::optimizer_zero_grad(int64_t, int64_t, optim::Optimizer& optimizer) { optimizer.zero_grad(); }
+
+void AnyLightningModule::backward(const Tensor& loss) { loss.backward(); }
+
+void AnyLightningModule::configure_gradient_clipping(optim::Optimizer& optimizer, std::optional<double> clip_val,
+                                                     ClipAlgorithm algorithm) {
+  clip_gradients(optimizer, clip_val, algorithm);
+}
+
+void AnyLightningModule::clip_gradients(optim::Optimizer& optimizer, std::optional<double> clip_val,
+                                        ClipAlgorithm algorithm) {
+  if (!clip_val || *clip_val <= 0) return;
+  std::vector<Tensor> parameters;
+  for (const auto& group : optimizer.param_groups()) {
+    parameters.insert(parameters.end(), group.params().begin(), group.params().end());
+  }
+  if (algorithm == ClipAlgorithm::Norm) {
+    nn::utils::clip_grad_norm_(parameters, *clip_val);
+  } else {
+    nn::utils::clip_grad_value_(parameters, *clip_val);
+  }
+}
+
+void AnyLightningModule::lr_scheduler_step(optim::LRScheduler& scheduler) { scheduler.step(); }
+
+void AnyLightningModule::remember_modes() {
+  modes_.clear();
+  apply([this](nn::Module& module) { modes_.emplace_back(&module, module.is_training()); });
+}
+
+void AnyLightningModule::restore_modes() {
+  // Children before parents: train() reaches everything below, so the order of apply() ends with the right values.
+  for (const auto& [module, training] : modes_) module->train(training);
+  modes_.clear();
+}
+
+void AnyLightningModule::on_validation_model_zero_grad() { zero_grad(); }
+void AnyLightningModule::on_validation_model_eval() { eval(); }
+void AnyLightningModule::on_validation_model_train() { restore_modes(); }
+void AnyLightningModule::on_test_model_eval() { eval(); }
+void AnyLightningModule::on_test_model_train() { restore_modes(); }
+void AnyLightningModule::on_predict_model_eval() { eval(); }
+void AnyLightningModule::on_predict_model_train() { restore_modes(); }
+
+void AnyLightningModule::log(std::string_view name, double value, const LogOptions& options) {
+  if (!metrics_) return log_unattached(name);
+  metrics_->log(name, value, options);
+}
+
+void AnyLightningModule::log(std::string_view name, const Tensor& value, const LogOptions& options) {
+  if (!metrics_) return log_unattached(name);
+  if (!value.defined() || value.numel() != 1) {
+    throw Error("E012", str("log: \"", name, "\" needs one element; got ", value),
+                str("log(\"", name, "\", value.mean()), or log the parts under names of their own"));
+  }
+  // The number is read in place: no tensor is made for a logged value.
+  const void* data = value.is_cpu() ? value.const_data_ptr() : nullptr;
+  if (data && value.scalar_type() == kFloat) return metrics_->log(name, *static_cast<const float*>(data), options);
+  if (data && value.scalar_type() == kDouble) return metrics_->log(name, *static_cast<const double*>(data), options);
+  metrics_->log(name, value.detach().item().toDouble(), options);
+}
+
+void AnyLightningModule::log_dict(const Dict& values, const LogOptions& options) {
+  for (const auto& [name, value] : values) log(name, value, options);
+}
+
+void AnyLightningModule::log_dict(const Metrics& values, const LogOptions& options) {
+  for (const auto& [name, value] : values) log(name, value, options);
+}
+
+void AnyLightningModule::log_unattached(std::string_view name) {
+  static thread_local bool warned = false;
+  if (!std::exchange(warned, true)) {
+    warn(str("log(\"", name, "\") has no effect: this module is not being run by a trainer"));
+  }
+}
+
+void AnyLightningModule::print(std::string_view line) const { trainer().print(line); }
+
+Trainer& AnyLightningModule::trainer() const {
+  FULMEN_CHECK(trainer_, "this module is not being run by a trainer");
+  return *trainer_;
+}
+
+int64_t AnyLightningModule::current_epoch() const { return trainer_ ? trainer_->current_epoch() : 0; }
+int64_t AnyLightningModule::global_step() const { return trainer_ ? trainer_->global_step() : 0; }
+
+optim::Optimizer& AnyLightningModule::optimizer() const {
+  optim::Optimizer* optimizer = trainer().optimizer();
+  FULMEN_CHECK(optimizer, "there is no optimizer: it exists while fit() runs, if configure_optimizers() gives one");
+  return *optimizer;
+}
+
+Device AnyLightningModule::device() const {
+  const std::vector<Tensor> all = parameters();
+  return all.empty() ? Device(kCPU) : all[0].device();
+}
+
+void AnyLightningModule::freeze() {
+  for (Tensor& parameter : parameters()) parameter.requires_grad_(false);
+  eval();
+}
+
+void AnyLightningModule::unfreeze() {
+  for (Tensor& parameter : parameters()) parameter.requires_grad_(true);
+  train();
+}
+
+void AnyLightningModule::add_transform(std::string name, std::shared_ptr<data::Preprocessor> transform) {
+  for (const RegisteredTransform& other : transforms_) {
+    FULMEN_CHECK(other.name != name, "register_transform: there is a transform \"", name, "\" already");
+  }
+  transforms_.push_back({std::move(name), std::move(transform)});
+}
+
+}  // namespace fulmen::trainer

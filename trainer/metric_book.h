@@ -1,0 +1,78 @@
+#pragma once
+#include <fulmen/trainer/metrics.h>
+
+namespace fulmen::trainer {
+
+/// What log() may do in a hook, and what it does when on_step and on_epoch are left out.
+enum class LogRule : uint8_t {
+  Forbidden,
+  PerStep,    ///< step by default, epoch on request
+  PerEpoch,   ///< epoch by default, step on request
+  EpochOnly,  ///< the hook runs once an epoch: on_step makes no sense
+};
+
+/// The hook (or step) that is running: its name and what it may log.
+struct HookSite {
+  const char* name = "";
+  LogRule rule = LogRule::Forbidden;
+};
+
+/// Everything that was logged. Values are numbers in place: logging one costs no allocation once its name is known, and
+/// no text is hashed as long as a step logs the same names in the same order.
+class MetricBook {
+ public:
+  /// Training and evaluation are counted apart: validation runs in the middle of a training epoch.
+  enum class Page : uint8_t { Training, Evaluation };
+
+  // --- where we are; the loops keep this up to date ------------------------------------------------------------------
+  HookSite site;
+  int64_t batch_size = 1;
+  int64_t dataloader_idx = 0;
+  bool several_loaders = false;
+
+  void log(std::string_view name, double value, const LogOptions& options);
+  /// Turns to a page; `fresh` forgets what an earlier epoch left there.
+  void open(Page page, bool fresh);
+  Page page() const { return page_; }
+  /// Values may be logged again under the cursor's expectation of a step's first name.
+  void begin_batch() { cursor_ = 0; }
+
+  // --- what came of it -----------------------------------------------------------------------------------------------
+  /// Brings the three lists below up to date from the open page: with step values, or with reduced ones.
+  void publish(bool step_values);
+  Metrics callback, logged, progress_bar;
+
+  /// The values of the open page that go to the loggers, in order of appearance.
+  Metrics logger_row(bool step_values) const;
+  /// The reduced values of one loader, and those that belong to none.
+  Metrics loader_results(int64_t dataloader_idx) const;
+  void clear();
+
+  /// Everything above as text and numbers, for checkpoints; restore() takes what save() gave.
+  std::string save(std::vector<double>& numbers) const;
+  void restore(const std::string& text, const std::vector<double>& numbers);
+
+ private:
+  struct Entry {
+    std::string name, hook;
+    int64_t dataloader_idx = 0;
+    bool on_step = false, on_epoch = false, prog_bar = false, logger = true, suffix = false, once = false;
+    Reduce reduce = Reduce::Mean;
+    double last = 0, total = 0, weight = 0;
+
+    double reduced() const;
+    void add(double value, double weight_of_value);
+    std::string base_name() const;
+    std::string full_name(bool step_value) const;
+  };
+  Entry& find_or_add(std::string_view name, const LogOptions& options);
+  static bool same_arguments(const Entry& entry, const LogOptions& options, LogRule rule, bool suffix);
+  std::vector<Entry>& entries() { return pages_[static_cast<size_t>(page_)]; }
+  const std::vector<Entry>& entries() const { return pages_[static_cast<size_t>(page_)]; }
+
+  std::vector<Entry> pages_[2];
+  Page page_ = Page::Training;
+  size_t cursor_ = 0;
+};
+
+}  // namespace fulmen::trainer

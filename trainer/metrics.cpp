@@ -1,0 +1,44 @@
+#include <fulmen/tensor/error.h>
+#include <fulmen/tensor/nearest_name.h>
+#include <fulmen/trainer/metrics.h>
+
+namespace fulmen::trainer {
+
+const double* Metrics::find(std::string_view name) const {
+  for (const Item& item : items_) {
+    if (item.first == name) return &item.second;
+  }
+  return nullptr;
+}
+
+double Metrics::operator[](std::string_view name) const {
+  if (const double* value = find(name)) return *value;
+  std::string known;
+  for (const Item& item : items_) known += (known.empty() ? "" : ", ") + item.first;
+  const std::string nearest = nearest_name(name, keys());
+  throw Error("E011", str("unknown metric: wanted \"", name, "\"; logged: ", known.empty() ? "nothing" : known),
+              nearest.empty() ? str("log(\"", name, "\", value) in a step or an epoch hook, or choose another monitor")
+                              : str("did you mean \"", nearest, "\"?"));
+}
+
+void Metrics::set(std::string_view name, double value) {
+  for (Item& item : items_) {
+    if (item.first == name) {
+      item.second = value;
+      return;
+    }
+  }
+  items_.emplace_back(std::string(name), value);
+}
+
+void Metrics::update(const Metrics& other) {
+  for (const auto& [name, value] : other) set(name, value);
+}
+
+std::vector<std::string> Metrics::keys() const {
+  std::vector<std::string> names;
+  for (const Item& item : items_) names.push_back(item.first);
+  return names;
+}
+
+}  // namespace fulmen::trainer

@@ -1,0 +1,90 @@
+#pragma once
+#include <fulmen/trainer/callback.h>
+#include <fulmen/trainer/metrics.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fulmen::trainer {
+
+/// Whether a monitored value should go down or up.
+enum class Mode : uint8_t { Min, Max };
+
+struct ModelCheckpointOptions {
+  /// Where files go; empty: `checkpoints` in the logger's folder, or else in default_root_dir.
+  std::string dirpath = {};
+  /// Name with metrics in braces: "{epoch:02d}-{val_loss:.3f}" gives "epoch=03-val_loss=0.154.ckpt". Empty:
+  /// "{epoch}-{step}".
+  std::string filename = {};
+  /// The metric that says which checkpoints are the best; empty: the newest is.
+  std::string monitor = {};
+  Mode mode = Mode::Min;
+  /// How many to keep; -1 for all, 0 for none.
+  int64_t save_top_k = 1;
+  /// Also keep a copy of the newest as last.ckpt.
+  bool save_last = false;
+  /// Leave out optimizer, callbacks and random state: good for predicting, not for resuming.
+  bool save_weights_only = false;
+  bool save_on_exception = true;
+  /// Save every so many optimizer steps, epochs. At most one of the two; neither: every epoch.
+  int64_t every_n_train_steps = 0;
+  int64_t every_n_epochs = 0;
+  /// At the end of training epochs (true) or of validations (false). Not set: of epochs, unless validation has another
+  /// rhythm.
+  std::optional<bool> save_on_train_epoch_end = {};
+  /// "name=" before every value in file names.
+  bool auto_insert_metric_name = true;
+};
+
+/// Saves checkpoints while a model trains and keeps the best ones.
+class ModelCheckpoint : public Callback {
+ public:
+  explicit ModelCheckpoint(ModelCheckpointOptions options = {});
+
+  const ModelCheckpointOptions& options() const { return options_; }
+  /// The best checkpoint so far; empty before the first.
+  const std::string& best_model_path() const { return best_path_; }
+  /// Its monitored value.
+  std::optional<double> best_model_score() const { return best_score_; }
+  const std::string& last_model_path() const { return last_path_; }
+  /// Where this run's files go.
+  std::string folder(const Trainer& trainer) const;
+  /// The file name, without folder and ending, for these metrics.
+  std::string format_name(const std::string& pattern, const Metrics& metrics) const;
+
+  void setup(Trainer&, Module&, Stage) override;
+  void on_train_batch_end(Trainer&, Module&, const StepOutput&, const AnyRef&, int64_t) override;
+  void on_train_epoch_end(Trainer&, Module&) override;
+  void on_validation_end(Trainer&, Module&) override;
+  void on_exception(Trainer&, Module&, const std::exception&) override;
+  std::string state_dict() const override;
+  void load_state_dict(const std::string& json) override;
+  std::string state_key() const override;
+  Order order() const override { return Order::Save; }
+
+ private:
+  struct Saved {
+    std::string path;
+    double score;
+  };
+  bool on_epoch_end(const Trainer& trainer) const;
+  bool may_save(const Trainer& trainer) const;
+  Metrics candidates(const Trainer& trainer) const;
+  void save(Trainer& trainer);
+  void save_monitored(Trainer& trainer, const Metrics& metrics);
+  void save_newest(Trainer& trainer, const Metrics& metrics);
+  void save_last(Trainer& trainer);
+  std::string free_path(const std::string& folder, const std::string& name, const std::string& replaced) const;
+  void write(Trainer& trainer, const std::string& path);
+  void remove(const std::string& path) const;
+  bool better(double a, double b) const { return options_.mode == Mode::Min ? a < b : a > b; }
+
+  ModelCheckpointOptions options_;
+  std::vector<Saved> kept_;
+  std::string best_path_, last_path_, dirpath_;
+  std::optional<double> best_score_;
+  int64_t last_step_saved_ = 0;
+};
+
+}  // namespace fulmen::trainer

@@ -1,0 +1,106 @@
+#pragma once
+#include <fulmen/trainer/fields.h>
+#include <fulmen/trainer/hooks.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fulmen::trainer {
+
+struct Callback;
+class Logger;
+
+/// A number of batches, or a fraction of all of them: `.limit_val_batches = 10`, `= 0.25`.
+class Amount {
+ public:
+  constexpr Amount(int batches) : Amount(static_cast<int64_t>(batches)) {}
+  constexpr Amount(int64_t batches) : count_(batches) {}
+  constexpr Amount(double fraction) : fraction_(fraction), is_fraction_(true) {}
+  constexpr bool is_fraction() const { return is_fraction_; }
+  constexpr double fraction() const { return fraction_; }
+  constexpr int64_t count() const { return count_; }
+  friend constexpr bool operator==(const Amount&, const Amount&) = default;
+
+ private:
+  int64_t count_ = 0;
+  double fraction_ = 0;
+  bool is_fraction_ = false;
+};
+
+/// What happens at the first loss that is infinite or not a number: error E006, the batch is left out, or nothing.
+enum class OnNonfinite : uint8_t { Stop, Skip, Ignore };
+
+/// The trainer's settings, with Lightning's names and defaults. Out of range: error E016.
+struct TrainerOptions {
+  /// Epochs at most; -1 for no limit. Not set: 1000, or no limit when max_steps is set.
+  std::optional<int64_t> max_epochs = {};
+  /// Epochs and steps that must be done before a callback may stop the run.
+  std::optional<int64_t> min_epochs = {};
+  std::optional<int64_t> min_steps = {};
+  /// Optimizer steps at most; -1 for no limit. The epoch that is under way ends without validation.
+  int64_t max_steps = -1;
+
+  /// How much of a loader is used: a number of batches or a fraction; 0 leaves the stage out.
+  Amount limit_train_batches = 1.0;
+  Amount limit_val_batches = 1.0;
+  Amount limit_test_batches = 1.0;
+  Amount limit_predict_batches = 1.0;
+  /// Limits training and validation to the same few batches, without shuffling: can the model learn them by heart?
+  Amount overfit_batches = 0;
+  /// A trial run of this many batches of every kind: one epoch, no sanity check, checkpoints or logs.
+  int64_t fast_dev_run = 0;
+
+  /// How often validation runs within an epoch: every so many batches, or after every such fraction of the epoch.
+  Amount val_check_interval = 1.0;
+  /// Validate in every n-th epoch only. Empty: val_check_interval counts batches across epochs.
+  std::optional<int64_t> check_val_every_n_epoch = 1;
+  /// Validation batches that are tried before training begins; -1 for all.
+  int64_t num_sanity_val_steps = 2;
+
+  /// A row of step metrics every so many optimizer steps; 0 for none.
+  int64_t log_every_n_steps = 50;
+  bool enable_checkpointing = true;
+  bool enable_progress_bar = true;
+  bool enable_model_summary = true;
+
+  /// Gradients of so many batches are averaged into one optimizer step.
+  int64_t accumulate_grad_batches = 1;
+  std::optional<double> gradient_clip_val = {};
+  ClipAlgorithm gradient_clip_algorithm = ClipAlgorithm::Norm;
+  OnNonfinite on_nonfinite = OnNonfinite::Stop;
+
+  /// Does what Lightning does also where this trainer deviates on purpose: the last, shorter accumulation window is
+  /// divided by the full length, a skipped batch counts as a step, and an exception skips teardown. For comparing runs.
+  bool lightning_quirks = false;
+
+  /// validate, test and predict run in inference mode instead of no_grad.
+  bool inference_mode = true;
+  /// "auto", "cpu" or "cuda".
+  std::string accelerator = "auto";
+  /// Where logs and checkpoints go if nothing else says so.
+  std::string default_root_dir = ".";
+  /// The default logger, a CsvLogger under default_root_dir, if `loggers` is empty.
+  bool logger = true;
+  std::vector<std::shared_ptr<Logger>> loggers = {};
+  std::vector<std::shared_ptr<Callback>> callbacks = {};
+
+  /// The options that a command line can set.
+  void fields(FieldVisitor& f);
+};
+
+/// Arguments of one fit.
+struct FitOptions {
+  /// A checkpoint to go on from.
+  std::string ckpt_path = {};
+};
+/// Arguments of one validate, test or predict.
+struct RunOptions {
+  /// A checkpoint whose weights are loaded first; "best" and "last" are the ones of this trainer's fit.
+  std::string ckpt_path = {};
+  /// Print the results to standard error.
+  bool verbose = true;
+};
+
+}  // namespace fulmen::trainer

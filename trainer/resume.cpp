@@ -1,0 +1,258 @@
+#include <fulmen/nn/type_name.h>
+#include <fulmen/tensor/error.h>
+#include <fulmen/tensor/nearest_name.h>
+#include <fulmen/trainer/run.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+// A run's state as a Checkpoint, and back.
+namespace fulmen::trainer {
+namespace {
+
+using nlohmann::json;
+using NamedTensors = OrderedDict<std::string, Tensor>;
+
+/// Numbers of 8 bytes as a tensor of one dimension.
+template <class T>
+Tensor tensor_of(const std::vector<T>& values, ScalarType dtype) {
+  static_assert(sizeof(T) == 8);
+  const auto count = static_cast<int64_t>(values.size());
+  Tensor tensor = data::empty_rows({count}, dtype);
+  if (count > 0) std::memcpy(tensor.data_ptr(), values.data(), values.size() * sizeof(T));
+  return tensor;
+}
+
+template <class T>
+std::vector<T> values_of(const Checkpoint& checkpoint, const std::string& name, ScalarType dtype,
+                         const std::string& path) {
+  const Tensor* found = checkpoint.others.find(name);
+  if (!found) return {};
+  if (found->scalar_type() != dtype || found->dim() != 1) {
+    throw Error("E015", path + ": __" + name + " has a wrong type or shape", "the file is damaged; use another one");
+  }
+  const Tensor tensor = found->contiguous();
+  std::vector<T> values(static_cast<size_t>(tensor.numel()));
+  if (!values.empty()) std::memcpy(values.data(), tensor.data_ptr(), values.size() * sizeof(T));
+  return values;
+}
+
+/// Runs code that reads JSON from a file; whatever is wrong with it becomes one error that names the file.
+template <class F>
+void reading(const std::string& path, const char* what, F&& read) {
+  try {
+    read();
+  } catch (const json::exception& problem) {
+    throw Error("E015", path + ": " + what + " cannot be read: " + problem.what(),
+                "the file is damaged; use another one");
+  } catch (const std::logic_error& problem) {  // std::stod
+    throw Error("E015", path + ": " + what + " cannot be read: " + problem.what(),
+                "the file is damaged; use another one");
+  }
+}
+
+json progress_to_json(const Progress& p) {
+  const bool cut = p.cut_short;
+  return {{"epoch", cut ? p.epoch - 1 : p.epoch},
+          {"point", static_cast<int>(cut ? Progress::Point::Validated : p.point)},
+          {"batches", p.batches},
+          {"global_step", p.global_step},
+          {"stepped", p.stepped},
+          {"total_batches", p.total_batches},
+          {"validation_batches", p.validation_batches}};
+}
+
+Progress progress_from_json(const json& j) {
+  Progress p;
+  p.epoch = j.at("epoch");
+  p.point = static_cast<Progress::Point>(j.at("point").get<int>() & 3);
+  p.batches = j.at("batches");
+  p.global_step = j.at("global_step");
+  p.stepped = j.at("stepped");
+  p.total_batches = j.at("total_batches");
+  p.validation_batches = j.at("validation_batches").get<std::vector<int64_t>>();
+  if (p.point == Progress::Point::EpochDone) {
+    p.point = Progress::Point::EpochStart;
+    p.epoch += 1;
+  }
+  return p;
+}
+
+json options_of(optim::Optimizer& optimizer) {
+  json groups = json::array();
+  for (auto& group : optimizer.param_groups()) {
+    json numbers = json::object();
+    for (const auto& field : group.options().fields()) numbers[field.name] = field.get();
+    groups.push_back(numbers);
+  }
+  return {{"name", optimizer.name()}, {"groups", groups}};
+}
+
+}  // namespace
+
+Checkpoint Run::state(bool weights_only) {
+  FULMEN_CHECK(module, "save_checkpoint: this trainer has not run a module yet");
+  Checkpoint out;
+  out.weights = module->state_dict();
+  out.metadata["class"] = nn::type_name(typeid(*module));
+  out.metadata["hparams"] = module->hparams();
+  out.metadata["loops"] = progress_to_json(progress).dump();
+  json kinds = json::object();
+  for (const auto& [name, transform] : module->transforms()) {
+    const data::PreprocessorState state = transform->state();
+    kinds[name] = {{"kind", transform->kind()}, {"fitted", transform->fitted()}, {"state", state.json}};
+    for (const auto& [part, tensor] : state.tensors) {
+      if (tensor.defined()) out.others.insert("transform." + name + "." + part, tensor);
+    }
+  }
+  out.metadata["transforms"] = kinds.dump();
+
+  if (!weights_only) {
+    if (optim::Optimizer* optimizer = optimizers.optimizer().get()) {
+      for (const auto& item : optimizer->named_state(module->named_parameters())) {
+        out.others.insert("optim.0." + item.key(), item.value());
+      }
+      out.metadata["optimizers"] = json::array({options_of(*optimizer)}).dump();
+    }
+    json schedulers = json::array();
+    for (const auto& scheduled : optimizers.schedulers()) {
+      schedulers.push_back(
+          {{"last_epoch", scheduled.scheduler->last_epoch()}, {"base_lrs", scheduled.scheduler->base_lrs()}});
+    }
+    out.metadata["schedulers"] = schedulers.dump();
+    out.others.insert("rng.cpu", tensor_of(default_generator()->state(), kLong));
+    if (train_loader) out.others.insert("sampler", tensor_of(train_loader->state(), kLong));
+    std::vector<double> numbers;
+    out.metadata["metrics"] = metrics.save(numbers);
+    out.others.insert("metrics", tensor_of(numbers, kDouble));
+    json states = json::object();
+    for (const auto& callback : callbacks) {
+      if (const std::string state = callback->state_dict(); !state.empty()) states[callback->state_key()] = state;
+    }
+    out.metadata["callbacks"] = states.dump();
+    if (data_module) out.metadata["data_module"] = data_module->state_dict();
+    call_callbacks({"on_save_checkpoint", LogRule::Forbidden}, &Callback::on_save_checkpoint, out);
+  }
+  module->on_save_checkpoint(out);
+  return out;
+}
+
+void Run::restore_module_state(const Checkpoint& checkpoint, const std::string& path) {
+  detail::restore_module(*module, checkpoint, path, true);
+  if (stage != Stage::Fit) return;
+  if (data_module) data_module->load_state_dict(checkpoint.text("data_module"));
+  call_callbacks({"on_load_checkpoint", LogRule::Forbidden}, &Callback::on_load_checkpoint, checkpoint);
+  const std::string& states = checkpoint.text("callbacks");
+  if (states.empty()) return;
+  reading(path, "fulmen.callbacks", [&] {
+    const json parsed = json::parse(states);
+    for (const auto& callback : callbacks) {
+      const auto found = parsed.find(callback->state_key());
+      if (found != parsed.end()) callback->load_state_dict(found->get<std::string>());
+    }
+  });
+}
+
+void Run::restore_training(const Checkpoint& checkpoint, const std::string& path) {
+  if (checkpoint.text("optimizers").empty()) {
+    throw Error("E015", path + " holds weights only: there is no optimizer state to go on with",
+                "fit from a file that was saved without save_weights_only, or load the weights with "
+                "load_from_checkpoint and start a new fit");
+  }
+  reading(path, "the state of the run", [&] {
+    if (optim::Optimizer* optimizer = optimizers.optimizer().get()) {
+      const json saved = json::parse(checkpoint.text("optimizers")).at(0);
+      auto& groups = optimizer->param_groups();
+      if (saved.at("name") != optimizer->name() || saved.at("groups").size() != groups.size()) {
+        throw Error(
+            "E015",
+            str(path, " was saved with ", saved.at("name").get<std::string>(), " and ", saved.at("groups").size(),
+                " parameter groups; configure_optimizers gives ", optimizer->name(), " and ", groups.size()),
+            "use the optimizer that the file was saved with");
+      }
+      for (size_t i = 0; i < groups.size(); ++i) {
+        for (const auto& field : groups[i].options().fields()) {
+          const json& group = saved.at("groups")[i];
+          if (const auto found = group.find(field.name); found != group.end()) field.set(found->get<double>());
+        }
+      }
+      NamedTensors state;
+      const std::string prefix = "optim.0.";
+      for (const auto& item : checkpoint.others) {
+        if (item.key().rfind(prefix, 0) == 0) state.insert(item.key().substr(prefix.size()), item.value());
+      }
+      optimizer->load_named_state(module->named_parameters(), state);
+    }
+    const json schedulers = json::parse(checkpoint.text("schedulers"));
+    FULMEN_CHECK(schedulers.size() == optimizers.schedulers().size(), path, " was saved with ", schedulers.size(),
+                 " schedulers; configure_optimizers gives ", optimizers.schedulers().size());
+    for (size_t i = 0; i < schedulers.size(); ++i) {
+      optimizers.schedulers()[i].scheduler->set_state(schedulers[i].at("last_epoch"),
+                                                      schedulers[i].at("base_lrs").get<std::vector<double>>());
+    }
+    progress = progress_from_json(json::parse(checkpoint.text("loops")));
+    if (max_epochs >= 0 && progress.epoch > max_epochs) {
+      throw Error("E016", str(path, " has done ", progress.epoch, " epochs, more than max_epochs = ", max_epochs),
+                  "raise max_epochs");
+    }
+    metrics.restore(checkpoint.text("metrics"), values_of<double>(checkpoint, "metrics", kDouble, path));
+  });
+  resumed_random = values_of<uint64_t>(checkpoint, "rng.cpu", kLong, path);
+  resumed_sampler = values_of<int64_t>(checkpoint, "sampler", kLong, path);
+}
+
+void Run::restore_position() {
+  if (!resumed_sampler.empty()) train_loader->load_state(resumed_sampler);
+  if (!resumed_random.empty()) default_generator()->set_state(resumed_random);
+  resumed_sampler.clear();
+  resumed_random.clear();
+}
+
+namespace detail {
+
+void restore_hparams(FieldsRef hparams, const Checkpoint& checkpoint, const HparamOverrides& overrides,
+                     const std::string& path) {
+  const std::string& saved = checkpoint.text("hparams");
+  if (!saved.empty() && saved != "{}") fields_from_json(hparams, saved, path);
+  for (const auto& [name, value] : overrides) {
+    if (set_field(hparams, name, value)) continue;
+    std::vector<std::string> known;
+    for (const FieldInfo& info : describe_fields(hparams)) known.push_back(info.name);
+    const std::string nearest = nearest_name(name, known);
+    throw Error("E014", "unknown hyperparameter " + name + " among the overrides for " + path,
+                nearest.empty() ? "it must be named in fields()" : "did you mean " + nearest + "?");
+  }
+}
+
+void restore_module(AnyLightningModule& module, const Checkpoint& checkpoint, const std::string& path, bool strict) {
+  try {
+    module.on_load_checkpoint(checkpoint);
+    module.load_state_dict(checkpoint.weights, strict);
+    const std::string& text = checkpoint.text("transforms");
+    if (text.empty()) return;
+    reading(path, "fulmen.transforms", [&] {
+      const json saved = json::parse(text);
+      for (const auto& [name, transform] : module.transforms()) {
+        const auto found = saved.find(name);
+        if (found == saved.end()) {
+          if (!strict) continue;
+          throw Error("E013", path + " has no transform \"" + name + "\"", "it was saved by another model");
+        }
+        if (!found->at("fitted").get<bool>()) continue;
+        data::PreprocessorState state;
+        state.json = found->at("state").get<std::string>();
+        const std::string prefix = "transform." + name + ".";
+        for (const auto& item : checkpoint.others) {
+          if (item.key().rfind(prefix, 0) == 0) state.tensors[item.key().substr(prefix.size())] = item.value();
+        }
+        transform->load_state(state);
+      }
+    });
+  } catch (Error& error) {
+    if (std::string(error.what()).find(path) == std::string::npos) error.add_context("checkpoint " + path);
+    throw;
+  }
+}
+
+}  // namespace detail
+}  // namespace fulmen::trainer

@@ -1,0 +1,231 @@
+#include <fulmen/nn/type_name.h>
+#include <fulmen/trainer/early_stopping.h>
+#include <fulmen/trainer/model_checkpoint.h>
+#include <fulmen/trainer/model_summary.h>
+#include <fulmen/trainer/progress_bar.h>
+#include <fulmen/trainer/run.h>
+
+#include <algorithm>
+#include <csignal>
+#include <typeindex>
+
+namespace fulmen::trainer {
+namespace {
+
+template <class C>
+bool has(const std::vector<std::shared_ptr<Callback>>& callbacks) {
+  return std::any_of(callbacks.begin(), callbacks.end(),
+                     [](const auto& c) { return dynamic_cast<const C*>(c.get()) != nullptr; });
+}
+
+const std::type_info& type_of(const Callback& callback) { return typeid(callback); }
+
+/// Callbacks with state are found in a checkpoint by their keys.
+void check_state_keys(const std::vector<std::shared_ptr<Callback>>& callbacks) {
+  std::vector<std::string> keys;
+  for (const auto& callback : callbacks) {
+    if (callback->state_dict().empty()) continue;
+    keys.push_back(callback->state_key());
+    if (std::count(keys.begin(), keys.end(), keys.back()) > 1) {
+      throw Error("E016", "callbacks: two of them keep their state under the same key " + keys.back(),
+                  "give them different options, or override state_key()");
+    }
+  }
+}
+
+volatile std::sig_atomic_t signal_raised = 0;
+struct sigaction previous_interrupt, previous_terminate;
+
+void raise_flag(int signal) {
+  if (signal_raised) {  // the second time: as if we were not here
+    ::sigaction(SIGINT, &previous_interrupt, nullptr);
+    ::sigaction(SIGTERM, &previous_terminate, nullptr);
+    ::raise(signal);
+    return;
+  }
+  signal_raised = 1;
+}
+
+}  // namespace
+
+SignalWatch::SignalWatch() {
+  signal_raised = 0;
+  struct sigaction action = {};
+  action.sa_handler = raise_flag;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, &previous_interrupt);
+  ::sigaction(SIGTERM, &action, &previous_terminate);
+}
+
+SignalWatch::~SignalWatch() {
+  ::sigaction(SIGINT, &previous_interrupt, nullptr);
+  ::sigaction(SIGTERM, &previous_terminate, nullptr);
+}
+
+bool SignalWatch::raised() { return signal_raised != 0; }
+
+Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std::move(settings)) {
+  TrainerOptions& o = options;
+  max_epochs = o.max_epochs.value_or(o.max_steps >= 0 ? -1 : 1000);
+  loggers = o.loggers;
+  if (loggers.empty() && o.logger) loggers.push_back(std::make_shared<CsvLogger>(o.default_root_dir));
+  own_callbacks = o.callbacks;
+  if (o.fast_dev_run > 0) {
+    max_epochs = 1;
+    o.max_steps = o.fast_dev_run;
+    o.num_sanity_val_steps = 0;
+    o.val_check_interval = 1.0;
+    o.check_val_every_n_epoch = 1;
+    o.limit_train_batches = o.limit_val_batches = o.limit_test_batches = o.limit_predict_batches = o.fast_dev_run;
+    loggers.clear();
+    std::erase_if(own_callbacks, [](const auto& c) {
+      return dynamic_cast<const ModelCheckpoint*>(c.get()) || dynamic_cast<const EarlyStopping*>(c.get());
+    });
+  } else if (o.enable_checkpointing && !has<ModelCheckpoint>(own_callbacks)) {
+    own_callbacks.push_back(std::make_shared<ModelCheckpoint>());
+  }
+  if (o.enable_progress_bar && !has<ProgressBar>(own_callbacks)) {
+    own_callbacks.push_back(std::make_shared<ProgressBar>());
+  }
+  if (o.enable_model_summary && !has<ModelSummary>(own_callbacks)) {
+    own_callbacks.push_back(std::make_shared<ModelSummary>());
+  }
+  callbacks = own_callbacks;
+}
+
+void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loader_requests,
+                const Checkpoint* checkpoint, const std::string& checkpoint_path) {
+  stage = what;
+  steps = &module_steps;
+  module = &module_steps.module();
+  requests = &loader_requests;
+  data_module = loader_requests.data_module;
+  running = true;
+  validating = sanity_checking = should_stop = interrupted = in_batch = is_last_batch = false;
+  if (what == Stage::Fit) {
+    progress = Progress();
+    val_loaders.clear();
+    val_loaders_requested = false;
+    num_training_batches = -1;
+    metrics.clear();
+    optimizers = {};
+  }
+  FULMEN_CHECK(!module->trainer_ || module->trainer_ == &trainer, "this module is being run by another trainer");
+  module->trainer_ = &trainer;
+  module->metrics_ = &metrics;
+  metrics.open(what == Stage::Fit ? MetricBook::Page::Training : MetricBook::Page::Evaluation, true);
+  metrics.site = {"configure_callbacks", LogRule::Forbidden};
+
+  callbacks = own_callbacks;
+  for (const auto& callback : module->configure_callbacks()) {
+    std::erase_if(callbacks, [&](const auto& c) { return type_of(*c) == type_of(*callback); });
+    callbacks.push_back(callback);
+  }
+  std::stable_partition(callbacks.begin(), callbacks.end(),
+                        [](const auto& c) { return c->order() != Callback::Order::Save; });
+  check_state_keys(callbacks);
+
+  metrics.site = {"prepare_data", LogRule::Forbidden};
+  if (data_module) data_module->prepare_data();
+  module->prepare_data();
+  if (data_module) data_module->setup(what);
+  FULMEN_CALL(*this, setup, Forbidden, what);
+  metrics.site = {"configure_model", LogRule::Forbidden};
+  module->configure_model();
+  if (checkpoint) restore_module_state(*checkpoint, checkpoint_path);
+  if (!device.is_cpu()) module->to(device);
+}
+
+void Run::end() {
+  if (data_module) data_module->teardown(stage);
+  FULMEN_CALL(*this, teardown, Forbidden, stage);
+  for (const auto& logger : loggers) logger->finalize(interrupted ? "failed" : "success");
+  module->trainer_ = nullptr;
+  module->metrics_ = nullptr;
+  running = false;
+}
+
+void Run::fail() noexcept try {
+  if (!running) return;
+  auto tell = [&](const std::exception& exception) {
+    const std::string place = metrics.site.name;
+    call_callbacks({"on_exception", LogRule::Forbidden}, &Callback::on_exception, exception);
+    if (data_module) data_module->on_exception(exception);
+    if (!options.lightning_quirks) {
+      if (data_module) data_module->teardown(stage);
+      FULMEN_CALL(*this, teardown, Forbidden, stage);
+    }
+    for (const auto& logger : loggers) logger->finalize("failed");
+  };
+  const std::string hook = metrics.site.name;
+  try {
+    throw;
+  } catch (Error& error) {
+    if (const void* where = error.module()) {
+      const std::string path = module->path_of(where);
+      const std::string root = nn::short_type_name(typeid(*module));
+      error.set_module_path(path.empty() ? root : root + "." + path);
+    }
+    const bool in_epoch = in_batch || validating || stage != Stage::Fit;
+    std::string place = "in " + hook;
+    if (stage == Stage::Fit && in_epoch) place += ", epoch " + std::to_string(progress.epoch);
+    if (in_epoch) place += ", batch " + std::to_string(batch_idx);
+    if (!hook.empty()) error.add_context(place);
+    tell(error);
+  } catch (const std::exception& error) {
+    tell(error);
+  } catch (...) {
+    tell(Error("an exception of a type that is no std::exception"));
+  }
+  module->trainer_ = nullptr;
+  module->metrics_ = nullptr;
+  running = in_batch = validating = sanity_checking = false;
+} catch (...) {
+  // A callback failed while it was told of another failure; the first one is what the user has to see.
+  module->trainer_ = nullptr;
+  module->metrics_ = nullptr;
+  running = in_batch = validating = sanity_checking = false;
+}
+
+void Run::log_hyperparams() {
+  for (const auto& logger : loggers) logger->log_hyperparams(module->hparams());
+}
+
+void Run::update_metrics() { metrics.publish(in_batch); }
+
+void Run::log_row(const Metrics& row, int64_t step) {
+  if (loggers.empty() || row.empty()) return;
+  Metrics complete = row;
+  if (step < 0) {
+    complete.set("epoch", static_cast<double>(progress.epoch));
+    step = progress.stepped;
+  }
+  for (const auto& logger : loggers) {
+    logger->log_metrics(complete, step);
+    logger->save();
+  }
+}
+
+int64_t Run::batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option) const {
+  const std::optional<int64_t> all = loader.size();
+  if (!limit.is_fraction()) return all ? std::min(*all, limit.count()) : -1;
+  if (!all) {
+    if (limit.fraction() == 1.0) return -1;
+    throw Error("E016", str(option, " is ", limit.fraction(), ", but the loader does not know its length"),
+                "give a number of batches");
+  }
+  const auto batches = static_cast<int64_t>(static_cast<double>(*all) * limit.fraction());
+  if (batches == 0 && *all > 0 && limit.fraction() > 0) {
+    throw Error("E016", str(option, " is ", limit.fraction(), ", which leaves no batch of ", *all),
+                str("give at least ", 1.0 / static_cast<double>(*all), ", or a number of batches"));
+  }
+  return batches;
+}
+
+std::vector<int64_t> Run::batches_of(const Engines& loaders, const Amount& limit, const char* option) const {
+  std::vector<int64_t> counts;
+  for (const auto& loader : loaders) counts.push_back(batches_of(*loader, limit, option));
+  return counts;
+}
+
+}  // namespace fulmen::trainer

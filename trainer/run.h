@@ -1,0 +1,141 @@
+#pragma once
+#include <fulmen/trainer/metric_book.h>
+#include <fulmen/trainer/trainer.h>
+
+// What the loops share while a run is under way. Private to the trainer's sources.
+namespace fulmen::trainer {
+
+/// How far a fit has come: with weights, optimizer, random streams and sampler (see Checkpoint) everything that a
+/// resumed run needs.
+struct Progress {
+  /// What of the epoch is done; a checkpoint can be written at each of these points.
+  enum class Point : uint8_t {
+    EpochStart,  ///< nothing
+    BatchDone,   ///< `batches` batches; the last one's row in the log and its validation are still to come
+    Validated,   ///< `batches` batches and everything that follows from them
+    EpochDone,   ///< all of it: the next epoch comes next
+  };
+  Point point = Point::EpochStart;
+  bool cut_short = false;     ///< the epoch before `epoch` ended after `batches` batches, because the fit did
+  int64_t epoch = 0;          ///< epochs completed
+  int64_t batches = 0;        ///< batches done in this epoch
+  int64_t global_step = 0;    ///< optimizer steps
+  int64_t stepped = 0;        ///< batches that ended in an optimizer step; the loggers' clock
+  int64_t total_batches = 0;  ///< batches done in all epochs
+  std::vector<int64_t> validation_batches;  ///< per loader, in all epochs
+};
+
+/// A batch of a loader, in memory that is used again for the next one.
+class BatchSlot {
+ public:
+  BatchSlot() = default;
+  explicit BatchSlot(std::shared_ptr<data::LoaderEngine> loader)
+      : loader_(std::move(loader)), batch_(loader_->source()->make_batch()) {}
+  BatchSlot(BatchSlot&& other) noexcept { *this = std::move(other); }
+  BatchSlot& operator=(BatchSlot&& other) noexcept {
+    std::swap(loader_, other.loader_);
+    std::swap(batch_, other.batch_);
+    return *this;
+  }
+  ~BatchSlot() {
+    if (batch_) loader_->source()->destroy_batch(batch_);
+  }
+  void* get() const { return batch_; }
+  bool fill() { return loader_->next(batch_); }
+  void take(BatchSlot& other) { loader_->source()->move_batch(other.batch_, batch_); }
+
+ private:
+  std::shared_ptr<data::LoaderEngine> loader_;
+  void* batch_ = nullptr;
+};
+
+struct Run {
+  Run(Trainer& owner, TrainerOptions settings);
+
+  Trainer& trainer;
+  TrainerOptions options;
+  int64_t max_epochs = 1000;
+  std::vector<std::shared_ptr<Callback>> own_callbacks;  ///< of the options, with the default ones
+  std::vector<std::shared_ptr<Callback>> callbacks;      ///< of this run, in the order in which they are called
+  std::vector<std::shared_ptr<Logger>> loggers;
+  MetricBook metrics;
+  Progress progress;
+
+  // The run under way.
+  ModuleSteps* steps = nullptr;
+  AnyLightningModule* module = nullptr;
+  AnyDataModule* data_module = nullptr;
+  const LoaderRequests* requests = nullptr;
+  Optimizers optimizers;
+  Device device{DeviceType::CPU};
+  Stage stage = Stage::Fit;
+  bool running = false, validating = false, sanity_checking = false, should_stop = false, interrupted = false;
+  bool in_batch = false;  ///< metrics show step values
+  std::shared_ptr<data::LoaderEngine> train_loader, current_loader;
+  Engines val_loaders;
+  bool val_loaders_requested = false, is_last_batch = false;
+  std::vector<int64_t> resumed_sampler;
+  std::vector<uint64_t> resumed_random;
+  int64_t batch_idx = 0, num_training_batches = -1, val_check_batch = -1;
+  std::vector<int64_t> num_val_batches;
+
+  // --- run.cpp: beginning and end of every run -----------------------------------------------------------------------
+  /// configure_callbacks, prepare_data, setup, configure_model, and the weights of `checkpoint` if there is one.
+  void begin(Stage stage, ModuleSteps& steps, const LoaderRequests& requests, const Checkpoint* checkpoint,
+             const std::string& checkpoint_path);
+  /// teardown, and the loggers' end.
+  void end();
+  /// The exception that is being handled: told to callbacks and loggers, and given the place where it happened.
+  void fail() noexcept;
+  void log_hyperparams();
+  /// A row for the loggers; `step` -1 takes the training step and adds the epoch.
+  void log_row(const Metrics& row, int64_t step = -1);
+  void update_metrics();
+
+  /// Calls a hook of all callbacks, then of the module.
+  template <class... A>
+  void call(HookSite site, void (Callback::*of_callback)(Trainer&, AnyLightningModule&, A...),
+            void (Hooks::*of_module)(A...), std::type_identity_t<A>... arguments) {
+    call_callbacks(site, of_callback, arguments...);
+    (module->*of_module)(arguments...);
+  }
+  template <class... A>
+  void call_callbacks(HookSite site, void (Callback::*hook)(Trainer&, AnyLightningModule&, A...),
+                      std::type_identity_t<A>... arguments) {
+    metrics.site = site;
+    for (const auto& callback : callbacks) (callback.get()->*hook)(trainer, *module, arguments...);
+  }
+
+  // --- evaluation.cpp ------------------------------------------------------------------------------------------------
+  /// One pass of validation or test over all loaders; at most `limits[i]` batches of loader i (-1: all).
+  std::vector<Metrics> evaluate(Stage what, const Engines& loaders, const std::vector<int64_t>& limits);
+  size_t predict(const Engines& loaders, const std::vector<int64_t>& limits);
+  /// Batches to use of a loader under a limit; -1 when nobody knows. Throws E016 if a fraction leaves none.
+  int64_t batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option) const;
+  std::vector<int64_t> batches_of(const Engines& loaders, const Amount& limit, const char* option) const;
+
+  // --- resume.cpp ----------------------------------------------------------------------------------------------------
+  Checkpoint state(bool weights_only);
+  void restore_module_state(const Checkpoint& checkpoint, const std::string& path);
+  /// Optimizer, schedulers, progress, metrics.
+  void restore_training(const Checkpoint& checkpoint, const std::string& path);
+  /// Random stream and sampler, once the loader is there.
+  void restore_position();
+};
+
+/// Ctrl-C and TERM only raise a flag while this exists; a second signal does what it did before.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+  static bool raised();
+};
+
+/// Calls a hook of all callbacks and of the module: FULMEN_CALL(run, on_train_start, EpochOnly). What it may log is the
+/// LogRule.
+#define FULMEN_CALL(run, hook, rule, ...) \
+  (run).call({#hook, LogRule::rule}, &Callback::hook, &Hooks::hook __VA_OPT__(, ) __VA_ARGS__)
+
+}  // namespace fulmen::trainer

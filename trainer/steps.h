@@ -1,0 +1,181 @@
+#pragma once
+#include <fulmen/trainer/lightning_module.h>
+
+namespace fulmen::trainer {
+
+/// What of a module a run may call; a bit per member that the user's class overrides.
+struct Overrides {
+  bool training_step = false, validation_step = false, test_step = false, predict_step = false;
+  bool configure_optimizers = false, optimizer_step = false;
+  bool prepare_data = false, configure_model = false;
+};
+
+/// The user's module as the loops see it: its steps and the hooks that see a batch, without their types. A batch is
+/// passed by address; it is what the loader of the same module made.
+class ModuleSteps {
+ public:
+  virtual ~ModuleSteps() = default;
+  virtual AnyLightningModule& module() = 0;
+  virtual Overrides overrides() const = 0;
+  virtual AnyRef ref(const void* batch) const = 0;
+  virtual int64_t batch_size(const void* batch) const = 0;
+  /// The three transfer hooks.
+  virtual void transfer(void* batch, Device device, int64_t dataloader_idx) = 0;
+
+  virtual StepOutput training_step(const void* batch, int64_t batch_idx) = 0;
+  virtual StepOutput evaluation_step(Stage stage, const void* batch, int64_t batch_idx, int64_t dataloader_idx) = 0;
+  virtual int on_train_batch_start(const void* batch, int64_t batch_idx) = 0;
+  virtual void on_train_batch_end(const StepOutput& output, const void* batch, int64_t batch_idx) = 0;
+  virtual void on_batch_start(Stage stage, const void* batch, int64_t batch_idx, int64_t dataloader_idx) = 0;
+  virtual void on_batch_end(Stage stage, const StepOutput& output, const void* batch, int64_t batch_idx,
+                            int64_t dataloader_idx) = 0;
+
+  /// Computes the prediction of a batch and keeps it, on the CPU, until the next call.
+  virtual AnyRef predict_step(const void* batch, int64_t batch_idx, int64_t dataloader_idx) = 0;
+  virtual void on_predict_batch_end(const void* batch, int64_t batch_idx, int64_t dataloader_idx) = 0;
+  /// Hands the kept prediction to whoever asked for predictions; false to stop.
+  virtual bool deliver(int64_t batch_idx, int64_t dataloader_idx) = 0;
+};
+
+namespace detail {
+
+template <class C, class R, class... A>
+C class_of(R (C::*)(A...));
+template <class C, class R, class... A>
+C class_of(R (C::*)(A...) const);
+
+/// The class that defines a member function is the class in its pointer's type. A member that cannot be named from here
+/// (private, overloaded) was written by the user.
+#define FULMEN_OVERRIDES(M, member, Base)                                                      \
+  [] {                                                                                         \
+    if constexpr (requires { &M::member; }) {                                                  \
+      return !std::is_same_v<decltype(::fulmen::trainer::detail::class_of(&M::member)), Base>; \
+    } else {                                                                                   \
+      return true;                                                                             \
+    }                                                                                          \
+  }()
+
+template <class M>
+concept IsLightningModule = requires {
+  typename M::Batch;
+  typename M::Prediction;
+}
+&&std::derived_from<M, LightningModule<typename M::Batch, typename M::Prediction>>;
+
+template <class M>
+constexpr Overrides overrides_of() {
+  using L = LightningModule<typename M::Batch, typename M::Prediction>;
+  return {.training_step = FULMEN_OVERRIDES(M, training_step, L),
+          .validation_step = FULMEN_OVERRIDES(M, validation_step, L),
+          .test_step = FULMEN_OVERRIDES(M, test_step, L),
+          .predict_step = FULMEN_OVERRIDES(M, predict_step, L),
+          .configure_optimizers = FULMEN_OVERRIDES(M, configure_optimizers, AnyLightningModule),
+          .optimizer_step = FULMEN_OVERRIDES(M, optimizer_step, AnyLightningModule),
+          .prepare_data = FULMEN_OVERRIDES(M, prepare_data, Hooks),
+          .configure_model = FULMEN_OVERRIDES(M, configure_model, Hooks)};
+}
+
+template <class M>
+concept ForwardsBatch = requires(M& m, const typename M::Batch& b) {
+  { m.forward(b) } -> std::convertible_to<typename M::Prediction>;
+};
+template <class M>
+concept ForwardsData = requires(M& m, const typename M::Batch& b) {
+  { m.forward(b.data) } -> std::convertible_to<typename M::Prediction>;
+};
+
+/// Tensors of a prediction on the CPU; other values as they are.
+template <class P>
+P to_cpu(P prediction) {
+  if constexpr (requires { data::to_device(std::move(prediction), Device(kCPU)); }) {
+    return data::to_device(std::move(prediction), Device(kCPU));
+  } else {
+    return prediction;
+  }
+}
+
+}  // namespace detail
+
+/// The thin template: one per module type.
+template <class M>
+class StepsOf final : public ModuleSteps {
+ public:
+  using B = typename M::Batch;
+  using P = typename M::Prediction;
+  using L = LightningModule<B, P>;
+  using Sink = std::function<bool(P, int64_t batch_idx, int64_t dataloader_idx)>;
+  static constexpr Overrides overridden = detail::overrides_of<M>();
+
+  explicit StepsOf(M& module, Sink sink = {}) : module_(module), sink_(std::move(sink)) {}
+
+  AnyLightningModule& module() override { return module_; }
+  Overrides overrides() const override { return overridden; }
+  AnyRef ref(const void* batch) const override { return {batch, typeid(B)}; }
+  int64_t batch_size(const void* batch) const override { return data::batch_size(in(batch)); }
+  void transfer(void* batch, Device device, int64_t loader) override {
+    constexpr bool custom = FULMEN_OVERRIDES(M, on_before_batch_transfer, L) ||
+                            FULMEN_OVERRIDES(M, transfer_batch_to_device, L) ||
+                            FULMEN_OVERRIDES(M, on_after_batch_transfer, L);
+    if (!custom && device.is_cpu()) return;
+    B& b = *static_cast<B*>(batch);
+    b = typed().on_before_batch_transfer(std::move(b), loader);
+    b = typed().transfer_batch_to_device(std::move(b), device, loader);
+    b = typed().on_after_batch_transfer(std::move(b), loader);
+  }
+
+  StepOutput training_step(const void* batch, int64_t i) override {
+    if constexpr (FULMEN_OVERRIDES(M, training_step_end, L)) {
+      return typed().training_step_end(typed().training_step(in(batch), i));
+    } else {
+      return typed().training_step(in(batch), i);
+    }
+  }
+  StepOutput evaluation_step(Stage stage, const void* batch, int64_t i, int64_t loader) override {
+    if (stage == Stage::Test) return typed().test_step_end(typed().test_step(in(batch), i, loader));
+    return typed().validation_step_end(typed().validation_step(in(batch), i, loader));
+  }
+  int on_train_batch_start(const void* batch, int64_t i) override { return typed().on_train_batch_start(in(batch), i); }
+  void on_train_batch_end(const StepOutput& output, const void* batch, int64_t i) override {
+    typed().on_train_batch_end(output, in(batch), i);
+  }
+  void on_batch_start(Stage stage, const void* batch, int64_t i, int64_t loader) override {
+    if (stage == Stage::Test) return typed().on_test_batch_start(in(batch), i, loader);
+    if (stage == Stage::Predict) return typed().on_predict_batch_start(in(batch), i, loader);
+    typed().on_validation_batch_start(in(batch), i, loader);
+  }
+  void on_batch_end(Stage stage, const StepOutput& output, const void* batch, int64_t i, int64_t loader) override {
+    if (stage == Stage::Test) return typed().on_test_batch_end(output, in(batch), i, loader);
+    typed().on_validation_batch_end(output, in(batch), i, loader);
+  }
+
+  AnyRef predict_step(const void* batch, int64_t i, int64_t loader) override {
+    if constexpr (overridden.predict_step) {
+      prediction_.emplace(detail::to_cpu<P>(typed().predict_step(in(batch), i, loader)));
+    } else if constexpr (detail::ForwardsBatch<M>) {
+      prediction_.emplace(detail::to_cpu<P>(module_.forward(in(batch))));
+    } else if constexpr (detail::ForwardsData<M>) {
+      prediction_.emplace(detail::to_cpu<P>(module_.forward(in(batch).data)));
+    } else {
+      prediction_.emplace(typed().predict_step(in(batch), i, loader));
+    }
+    return {&*prediction_, typeid(P)};
+  }
+  void on_predict_batch_end(const void* batch, int64_t i, int64_t loader) override {
+    typed().on_predict_batch_end(*prediction_, in(batch), i, loader);
+  }
+  bool deliver(int64_t i, int64_t loader) override {
+    const bool more = !sink_ || sink_(std::move(*prediction_), i, loader);
+    prediction_.reset();
+    return more;
+  }
+
+ private:
+  static const B& in(const void* batch) { return *static_cast<const B*>(batch); }
+  L& typed() { return module_; }
+
+  M& module_;
+  Sink sink_;
+  std::optional<P> prediction_;
+};
+
+}  // namespace fulmen::trainer

@@ -1,0 +1,217 @@
+#include <fulmen/autograd/grad_mode.h>
+#include <fulmen/trainer/model_checkpoint.h>
+#include <fulmen/trainer/progress_bar.h>
+#include <fulmen/trainer/run.h>
+#include <fulmen/trainer/trainer.h>
+
+#include <cmath>
+#include <cstdio>
+
+namespace fulmen::trainer {
+namespace {
+
+template <class T>
+void check_option(bool good, const char* option, const T& value, const char* allowed) {
+  if (!good) throw Error("E016", str(option, " is ", value, "; allowed: ", allowed), str("change ", option));
+}
+
+void check_amount(const char* option, const Amount& amount) {
+  if (amount.is_fraction()) {
+    check_option(amount.fraction() >= 0 && amount.fraction() <= 1, option, amount.fraction(),
+                 "a fraction from 0.0 to 1.0, or a number of batches");
+  } else {
+    check_option(amount.count() >= 0, option, amount.count(), "a number of batches of at least 0, or a fraction");
+  }
+}
+
+void check(const TrainerOptions& o) {
+  check_option(!o.max_epochs || *o.max_epochs >= -1, "max_epochs", o.max_epochs.value_or(0), "-1 (no limit) or more");
+  check_option(o.max_steps >= -1, "max_steps", o.max_steps, "-1 (no limit) or more");
+  check_option(o.min_epochs.value_or(0) >= 0, "min_epochs", o.min_epochs.value_or(0), "0 or more");
+  check_option(o.min_steps.value_or(0) >= 0, "min_steps", o.min_steps.value_or(0), "0 or more");
+  if (o.max_epochs && *o.max_epochs >= 0) {
+    check_option(o.min_epochs.value_or(0) <= *o.max_epochs, "min_epochs", o.min_epochs.value_or(0),
+                 "at most max_epochs");
+  }
+  check_amount("limit_train_batches", o.limit_train_batches);
+  check_amount("limit_val_batches", o.limit_val_batches);
+  check_amount("limit_test_batches", o.limit_test_batches);
+  check_amount("limit_predict_batches", o.limit_predict_batches);
+  check_amount("overfit_batches", o.overfit_batches);
+  check_amount("val_check_interval", o.val_check_interval);
+  const Amount& interval = o.val_check_interval;
+  check_option(interval.is_fraction() ? interval.fraction() > 0 : interval.count() > 0, "val_check_interval", 0,
+               "more than 0");
+  if (!o.check_val_every_n_epoch && interval.is_fraction()) {
+    throw Error("E016", "check_val_every_n_epoch is not set, and val_check_interval is a fraction of an epoch",
+                "give val_check_interval as a number of batches");
+  }
+  check_option(o.check_val_every_n_epoch.value_or(1) >= 1, "check_val_every_n_epoch",
+               o.check_val_every_n_epoch.value_or(1), "1 or more, or std::nullopt");
+  check_option(o.fast_dev_run >= 0, "fast_dev_run", o.fast_dev_run, "0 (off) or a number of batches");
+  check_option(o.num_sanity_val_steps >= -1, "num_sanity_val_steps", o.num_sanity_val_steps, "-1 (all) or more");
+  check_option(o.log_every_n_steps >= 0, "log_every_n_steps", o.log_every_n_steps, "0 (never) or more");
+  check_option(o.accumulate_grad_batches >= 1, "accumulate_grad_batches", o.accumulate_grad_batches, "1 or more");
+  check_option(!o.gradient_clip_val || *o.gradient_clip_val >= 0, "gradient_clip_val", o.gradient_clip_val.value_or(0),
+               "0 (off) or more");
+  check_option(o.accelerator == "auto" || o.accelerator == "cpu" || o.accelerator == "cuda", "accelerator",
+               o.accelerator, "auto, cpu or cuda");
+}
+
+}  // namespace
+
+const char* stage_name(Stage stage) {
+  constexpr const char* names[] = {"fit", "validate", "test", "predict"};
+  return names[static_cast<size_t>(stage)];
+}
+
+Trainer::Trainer(TrainerOptions options) {
+  check(options);
+  run_ = std::make_unique<Run>(*this, std::move(options));
+  if (run_->options.accelerator == "cuda") run_->device = Device(kCUDA);
+}
+
+Trainer::~Trainer() = default;
+
+std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, const LoaderRequests& requests,
+                                             const RunOptions& options) try {
+  Run& run = *run_;
+  const std::string path = checkpoint_path(options.ckpt_path);
+  std::optional<Checkpoint> checkpoint;
+  if (!path.empty()) checkpoint = read_checkpoint(path, true);
+  run.begin(stage, steps, requests, checkpoint ? &*checkpoint : nullptr, path);
+  run.log_hyperparams();
+  const bool testing = stage == Stage::Test;
+  const Overrides overrides = steps.overrides();
+  FULMEN_CHECK(testing ? overrides.test_step : overrides.validation_step, stage_name(stage), ": the module has no ",
+               testing ? "test_step" : "validation_step", "; override it");
+  std::vector<Metrics> results;
+  {
+    InferenceMode inference(run.options.inference_mode);
+    AutoGradMode no_grad(false);
+    const Engines loaders =
+        testing ? (requests.test ? requests.test() : Engines()) : (requests.val ? requests.val() : Engines());
+    FULMEN_CHECK(!loaders.empty(), stage_name(stage), ": there is no loader; pass one, or override ",
+                 testing ? "test_dataloader()" : "val_dataloader()", " in the module");
+    run.num_val_batches =
+        run.batches_of(loaders, testing ? run.options.limit_test_batches : run.options.limit_val_batches,
+                       testing ? "limit_test_batches" : "limit_val_batches");
+    results = run.evaluate(stage, loaders, run.num_val_batches);
+  }
+  run.end();
+  return results;
+} catch (...) {
+  run_->fail();
+  throw;
+}
+
+size_t Trainer::run_predict(ModuleSteps& steps, const LoaderRequests& requests, const RunOptions& options) try {
+  Run& run = *run_;
+  const std::string path = checkpoint_path(options.ckpt_path);
+  std::optional<Checkpoint> checkpoint;
+  if (!path.empty()) checkpoint = read_checkpoint(path, true);
+  run.begin(Stage::Predict, steps, requests, checkpoint ? &*checkpoint : nullptr, path);
+  run.log_hyperparams();
+  size_t count = 0;
+  {
+    InferenceMode inference(run.options.inference_mode);
+    AutoGradMode no_grad(false);
+    const Engines loaders = requests.predict ? requests.predict() : Engines();
+    FULMEN_CHECK(!loaders.empty(),
+                 "predict: there is no loader; pass one, or override predict_dataloader() in the module");
+    run.num_val_batches = run.batches_of(loaders, run.options.limit_predict_batches, "limit_predict_batches");
+    count = run.predict(loaders, run.num_val_batches);
+  }
+  run.end();
+  return count;
+} catch (...) {
+  run_->fail();
+  throw;
+}
+
+std::string Trainer::checkpoint_path(const std::string& path) const {
+  if (path != "best" && path != "last") return path;
+  const ModelCheckpoint* checkpoints = checkpoint_callback();
+  FULMEN_CHECK(checkpoints, "ckpt_path = \"", path, "\": this trainer has no ModelCheckpoint");
+  const std::string& found = path == "best" ? checkpoints->best_model_path() : checkpoints->last_model_path();
+  FULMEN_CHECK(!found.empty(), "ckpt_path = \"", path, "\": no checkpoint has been saved yet",
+               path == "last" ? "; does the ModelCheckpoint have save_last = true?" : "");
+  return found;
+}
+
+const TrainerOptions& Trainer::options() const { return run_->options; }
+int64_t Trainer::current_epoch() const { return run_->progress.epoch; }
+int64_t Trainer::global_step() const { return run_->progress.global_step; }
+
+const Metrics& Trainer::callback_metrics() const {
+  if (run_->running) run_->update_metrics();
+  return run_->metrics.callback;
+}
+const Metrics& Trainer::logged_metrics() const {
+  if (run_->running) run_->update_metrics();
+  return run_->metrics.logged;
+}
+const Metrics& Trainer::progress_bar_metrics() const {
+  if (run_->running) run_->update_metrics();
+  return run_->metrics.progress_bar;
+}
+
+Stage Trainer::stage() const { return run_->stage; }
+bool Trainer::is_running() const { return run_->running; }
+bool Trainer::validating() const { return run_->validating; }
+bool Trainer::sanity_checking() const { return run_->sanity_checking; }
+bool Trainer::is_last_batch() const { return run_->is_last_batch; }
+int64_t Trainer::batch_idx() const { return run_->batch_idx; }
+int64_t Trainer::num_training_batches() const { return run_->num_training_batches; }
+std::vector<int64_t> Trainer::num_val_batches() const { return run_->num_val_batches; }
+
+std::span<const int64_t> Trainer::batch_indices() const {
+  const bool training = run_->stage == Stage::Fit && !run_->validating && !run_->sanity_checking;
+  const auto& loader = training ? run_->train_loader : run_->current_loader;
+  return loader ? loader->indices() : std::span<const int64_t>();
+}
+
+int64_t Trainer::estimated_stepping_batches() const {
+  const TrainerOptions& o = run_->options;
+  const int64_t batches = run_->num_training_batches;
+  if (batches < 0 || run_->max_epochs < 0) return o.max_steps;
+  const int64_t steps = (batches + o.accumulate_grad_batches - 1) / o.accumulate_grad_batches * run_->max_epochs;
+  return o.max_steps < 0 ? steps : std::min(steps, o.max_steps);
+}
+
+bool Trainer::should_stop() const { return run_->should_stop; }
+void Trainer::set_should_stop(bool stop) { run_->should_stop = stop; }
+bool Trainer::interrupted() const { return run_->interrupted; }
+optim::Optimizer* Trainer::optimizer() const { return run_->optimizers.optimizer().get(); }
+const std::vector<std::shared_ptr<Callback>>& Trainer::callbacks() const { return run_->callbacks; }
+const std::vector<std::shared_ptr<Logger>>& Trainer::loggers() const { return run_->loggers; }
+
+ModelCheckpoint* Trainer::checkpoint_callback() const {
+  for (const auto& callback : run_->callbacks) {
+    if (auto* found = dynamic_cast<ModelCheckpoint*>(callback.get())) return found;
+  }
+  return nullptr;
+}
+
+std::string Trainer::log_dir() const {
+  for (const auto& logger : run_->loggers) {
+    if (std::string dir = logger->log_dir(); !dir.empty()) return dir;
+  }
+  return run_->options.default_root_dir;
+}
+
+void Trainer::save_checkpoint(const std::string& path, bool weights_only) {
+  write_checkpoint(path, run_->state(weights_only));
+  for (const auto& logger : run_->loggers) logger->after_save_checkpoint(path);
+}
+
+void Trainer::print(std::string_view line) {
+  for (const auto& callback : run_->callbacks) {
+    if (auto* bar = dynamic_cast<ProgressBar*>(callback.get())) return bar->print(line);
+  }
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+}
+
+void seed_everything(uint64_t seed) { manual_seed(seed); }
+
+}  // namespace fulmen::trainer
