@@ -1,3 +1,4 @@
+#include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/reduction.h>
 #include <fulmen/autograd/ops/reduction_plan.h>
 
@@ -63,10 +64,7 @@ struct Prod {
     for (size_t i = 0; i < order.size(); ++i) back[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
     int64_t n = shape_only.shape.n;
     Tensor moved = x.permute(order), rows = moved.reshape({-1, 1, n}).expand({-1, n, n});
-    Forward f;
-    Tensor diagonal = f.empty({n, n}, kBool, x.device());
-    diagonal.fill_(0);
-    diagonal.diagonal().fill_(1);
+    Tensor diagonal = eye(n, TensorOptions(kBool).device(x.device()));
     Tensor others = rows.masked_fill(diagonal, 1).prod(2);
     return others.reshape(moved.sizes()).permute(back);
   }
