@@ -179,10 +179,8 @@ LocalCache* open_cache() {
 }
 
 // How many blocks of a class move between a thread and the process at a time; a thread keeps up to twice as many.
-size_t batch_of(size_t c) {
-  const size_t bytes = class_bytes(c);
-  return bytes <= small_limit ? (16 << 10) / bytes : bytes <= (16 << 10) ? 8 : 2;
-}
+constexpr size_t small_batch = 64, small_most = 2 * small_batch - 1;
+size_t batch_of(size_t c) { return c < small_classes ? small_batch : class_bytes(c) <= (16 << 10) ? 8 : 2; }
 
 // A block for a thread whose list is empty: from the process, or newly made. Small ones are cut from a chunk, which the
 // process keeps.
@@ -237,32 +235,63 @@ void free_shared(void* block, size_t bytes, size_t c) {
 
 }  // namespace
 
-void* allocate_memory(size_t bytes) {
+namespace {
+
+[[gnu::noinline]] void* allocate_slowly(size_t bytes) {
   FULMEN_CHECK(bytes <= class_bytes(classes - 1), "out of memory: a tensor of ", bytes, " bytes on cpu");
   const size_t c = class_of(bytes);
   if (c >= local_classes) return allocate_shared(bytes, c);
   LocalCache* cache = this_cache ? this_cache : open_cache();
-  if (cache) {
-    cache->in_use.add(static_cast<int64_t>(bytes));
-    cache->allocations.add(1);
-    if (void* block = cache->lists[c].pop()) return block;
-  }
-  return refill(cache, c);
+  if (!cache) return refill(nullptr, c);
+  void* block = cache->lists[c].pop();
+  if (!block) block = refill(cache, c);
+  cache->in_use.add(static_cast<int64_t>(bytes));
+  cache->allocations.add(1);
+  return block;
 }
 
-void free_memory(void* block, size_t bytes) noexcept {
+[[gnu::noinline]] void free_slowly(void* block, size_t bytes) {
   const size_t c = class_of(bytes);
   if (c >= local_classes) return free_shared(block, bytes, c);
   LocalCache* cache = this_cache ? this_cache : open_cache();
   if (!cache) {
     std::lock_guard lock(shared().mutex);
-    shared().lists[c].push(block);
-    return;
+    return shared().lists[c].push(block);
   }
   cache->in_use.add(-static_cast<int64_t>(bytes));
   FreeList& list = cache->lists[c];
   list.push(block);
   if (list.length >= 2 * batch_of(c)) spill(list, c);
+}
+
+}  // namespace
+
+// The common case, a small block from this thread's list, is a dozen instructions.
+void* allocate_memory(size_t bytes) {
+  LocalCache* cache = this_cache;
+  if (!cache || bytes - 1 >= small_limit) [[unlikely]]
+    return allocate_slowly(bytes);
+  FreeList& list = cache->lists[(bytes - 1) / alignment];
+  FreeBlock* block = list.first;
+  if (!block) [[unlikely]]
+    return allocate_slowly(bytes);
+  list.first = block->next;
+  --list.length;
+  cache->in_use.add(static_cast<int64_t>(bytes));
+  cache->allocations.add(1);
+  return block;
+}
+
+void free_memory(void* block, size_t bytes) noexcept {
+  LocalCache* cache = this_cache;
+  if (!cache || bytes - 1 >= small_limit) [[unlikely]]
+    return free_slowly(block, bytes);
+  const size_t c = (bytes - 1) / alignment;
+  FreeList& list = cache->lists[c];
+  if (list.length >= small_most) [[unlikely]]
+    return free_slowly(block, bytes);
+  list.push(block);
+  cache->in_use.add(-static_cast<int64_t>(bytes));
 }
 
 MemoryStats memory_stats() {
