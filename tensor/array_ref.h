@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <optional>
 #include <type_traits>
 #include <vector>
@@ -90,6 +91,8 @@ bool operator==(const std::vector<T>& a, ArrayRef<T> b) {
 }
 
 using IntArrayRef = ArrayRef<int64_t>;
+/// "[2, 3]"
+std::ostream& operator<<(std::ostream& out, IntArrayRef list);
 
 /// An optional list of integers; unlike std::optional<IntArrayRef> it keeps a single value alive itself.
 class OptionalIntArrayRef {

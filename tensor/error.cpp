@@ -45,10 +45,6 @@ void Error::compose() {
 void fail(std::string message) { throw Error(std::move(message)); }
 void fail_index(std::string message) { throw IndexError(std::move(message)); }
 
-void array_ref_out_of_range(size_t index, size_t size) {
-  fail_index(str("ArrayRef: index ", index, " is out of range of a list with ", size, " entries"));
-}
-
 void append(std::string& out, std::string_view v) { out += v; }
 void append(std::string& out, char v) { out += v; }
 void append(std::string& out, bool v) { out += v ? "true" : "false"; }

@@ -1,6 +1,7 @@
 // LibTorch's text form of tensors, character for character.
 #include <fulmen/tensor/tensor.h>
 
+#include <charconv>
 #include <cmath>
 #include <iomanip>
 #include <ostream>
@@ -102,10 +103,18 @@ NumberFormat choose_format(std::ostream& out, const Block& block) {
   return {1, high == 0 ? 7 : high + 6};
 }
 
-void print_scale(std::ostream& out, double scale) {
-  FormatScope scope(out);
-  out << std::defaultfloat << scale << " *\n";
+/// The fewest digits that give the double back: 0.5, 10000000000, 1e-07; an exponent below 1e-4 and from 1e16 on.
+std::string shortest(double v) {
+  if (!std::isfinite(v)) return std::isnan(v) ? "nan" : v < 0 ? "-inf" : "inf";
+  const double magnitude = std::fabs(v);
+  const bool fixed = v == 0 || (magnitude >= 1e-4 && magnitude < 1e16);
+  char text[64];
+  const auto end =
+      std::to_chars(text, text + sizeof text, v, fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  return {text, end.ptr};
 }
+
+void print_scale(std::ostream& out, double scale) { out << shortest(scale) << " *\n"; }
 
 void print_column(std::ostream& out, const Block& block) {
   const NumberFormat format = choose_format(out, block);
@@ -120,7 +129,6 @@ void print_matrix(std::ostream& out, const Block& block, int64_t indent) {
   const NumberFormat format = choose_format(out, block);
   const std::string margin(static_cast<size_t>(indent), ' ');
   const int64_t per_line = (line_size - indent) / (format.width + 1);
-  out << margin;
   for (int64_t first = 0; first < block.cols; first += per_line) {
     const int64_t last = std::min(first + per_line, block.cols) - 1;
     if (per_line < block.cols) {
@@ -167,7 +175,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   if (!tensor.defined()) return out << "[ Tensor (undefined) ]";
   const std::vector<double> values = values_of(tensor.is_cpu() ? tensor : tensor.data().cpu());
   if (tensor.dim() == 0) {
-    out << values[0] << '\n';
+    out << shortest(values[0]) << '\n';
   } else if (tensor.numel() > 0) {
     if (tensor.dim() == 1) print_column(out, {values.data(), tensor.numel(), 1});
     if (tensor.dim() == 2) print_matrix(out, {values.data(), tensor.size(0), tensor.size(1)}, 0);
