@@ -10,8 +10,6 @@ namespace fulmen {
 
 namespace {
 
-constexpr int64_t line_size = 80;
-
 /// Puts a stream's format back when it goes, and starts with the default one.
 class FormatScope {
  public:
@@ -125,10 +123,10 @@ void print_column(std::ostream& out, const Block& block) {
 }
 
 /// Rows of numbers, in groups of as many columns as fit on a line.
-void print_matrix(std::ostream& out, const Block& block, int64_t indent) {
+void print_matrix(std::ostream& out, const Block& block, int64_t indent, int64_t line_size) {
   const NumberFormat format = choose_format(out, block);
   const std::string margin(static_cast<size_t>(indent), ' ');
-  const int64_t per_line = (line_size - indent) / (format.width + 1);
+  const int64_t per_line = std::max<int64_t>(1, (line_size - indent) / (format.width + 1));
   for (int64_t first = 0; first < block.cols; first += per_line) {
     const int64_t last = std::min(first + per_line, block.cols) - 1;
     if (per_line < block.cols) {
@@ -150,7 +148,7 @@ void print_matrix(std::ostream& out, const Block& block, int64_t indent) {
 }
 
 /// Every matrix of the last two dimensions under a title; the first dimension counts fastest.
-void print_matrices(std::ostream& out, const Tensor& x, const std::vector<double>& values) {
+void print_matrices(std::ostream& out, const Tensor& x, const std::vector<double>& values, int64_t line_size) {
   const auto outer = static_cast<size_t>(x.dim() - 2);
   const int64_t rows = x.size(-2), cols = x.size(-1);
   std::vector<int64_t> index(outer, 0);
@@ -162,7 +160,7 @@ void print_matrices(std::ostream& out, const Tensor& x, const std::vector<double
       matrix = matrix * x.sizes()[d] + index[d];
     }
     out << ".,.) = \n";
-    print_matrix(out, {values.data() + matrix * rows * cols, rows, cols}, 1);
+    print_matrix(out, {values.data() + matrix * rows * cols, rows, cols}, 1, line_size);
     if (count > 1) out << '\n';
     for (size_t d = 0; d < outer && ++index[d] == x.sizes()[d]; ++d) index[d] = 0;
   }
@@ -170,7 +168,7 @@ void print_matrices(std::ostream& out, const Tensor& x, const std::vector<double
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+std::ostream& print(std::ostream& out, const Tensor& tensor, int64_t line_size) {
   FormatScope scope(out);
   if (!tensor.defined()) return out << "[ Tensor (undefined) ]";
   const std::vector<double> values = values_of(tensor.is_cpu() ? tensor : tensor.data().cpu());
@@ -178,8 +176,8 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
     out << shortest(values[0]) << '\n';
   } else if (tensor.numel() > 0) {
     if (tensor.dim() == 1) print_column(out, {values.data(), tensor.numel(), 1});
-    if (tensor.dim() == 2) print_matrix(out, {values.data(), tensor.size(0), tensor.size(1)}, 0);
-    if (tensor.dim() > 2) print_matrices(out, tensor, values);
+    if (tensor.dim() == 2) print_matrix(out, {values.data(), tensor.size(0), tensor.size(1)}, 0, line_size);
+    if (tensor.dim() > 2) print_matrices(out, tensor, values, line_size);
   }
   out << "[ " << (tensor.is_cuda() ? "CUDA" : "CPU") << to_string(tensor.scalar_type()) << "Type{";
   const char* comma = "";
@@ -189,5 +187,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   }
   return out << "} ]";
 }
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return print(out, tensor, 80); }
 
 }  // namespace fulmen

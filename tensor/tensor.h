@@ -244,5 +244,7 @@ struct Tensor::HookOf final : autograd::TensorHook {
 
 /// PyTorch's text form, with dtype and sizes in the last line.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+/// The same with lines of at most `line_size` characters; operator<< has 80.
+std::ostream& print(std::ostream& out, const Tensor& tensor, int64_t line_size);
 
 }  // namespace fulmen
