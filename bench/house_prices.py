@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""The recipe of examples/house_prices as a plain PyTorch loop: the peer that its accuracy and speed are compared with.
+
+    python bench/house_prices.py FILE.csv TARGET [seed ...]      one line of JSON per seed, like the example's
+
+Test rows are the first 20 % of randperm(rows) after manual_seed(seed), validation rows the next 10 %, training rows the rest.
+Features: numbers are filled with the training median, standardised and cut to -clip .. clip; texts become one column per
+category of the training rows. Target: log(1 + y) if all training targets are positive and their skewness is above 1, then
+standardised. Network: [Linear, LayerNorm, SiLU, Dropout] for each hidden width, then Linear to 1. Loss: MSE of the
+standardised target; AdamW; cosine schedule by epochs; the weights of the epoch with the smallest validation MAE are kept.
+Interval: quantiles of the validation rows' residuals, in the standardised target's units.
+"""
+import csv
+import json
+import math
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+RECIPE = dict(hidden=(128, 64), dropout=0.1, clip=3.0, lr=1e-3, weight_decay=1.0, epochs=30, coverage=0.9)
+
+
+def batch_size(rows):
+    """Small tables need many steps, large ones fewer."""
+    return 64 if rows < 5000 else 256
+
+
+def read(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    columns = {}
+    for i, name in enumerate(header):
+        cells = [r[i] for r in rows]
+        try:
+            columns[name] = torch.tensor([float(c) if c else math.nan for c in cells], dtype=torch.float64)
+        except ValueError:
+            columns[name] = cells
+    return columns
+
+
+def encode(columns, train, clip):
+    """Features of all rows, with what is learnt from the training rows."""
+    features = []
+    for cells in columns.values():
+        if torch.is_tensor(cells):
+            known = cells[train]
+            known = known[~known.isnan()].sort().values
+            median = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
+            x = torch.where(cells.isnan(), median, cells)
+            scale = x[train].std(correction=0)
+            features.append(((x - x[train].mean()) / (scale if scale > 1e-12 else 1)).clamp(-clip, clip)[:, None])
+        else:
+            kept = sorted({cells[i] for i in train.tolist() if cells[i]})
+            place = {c: k for k, c in enumerate(kept)}
+            one_hot = torch.zeros(len(cells), len(kept), dtype=torch.float64)
+            for row, cell in enumerate(cells):
+                if cell in place:
+                    one_hot[row, place[cell]] = 1
+            features.append(one_hot)
+    return torch.cat(features, 1).float()
+
+
+class Target:
+    """log1p where it helps, then standardised; and back."""
+
+    def __init__(self, y):
+        spread = (y - y.mean()) / y.std(correction=0)
+        self.log = bool(y.min() > 0 and (spread**3).mean() > 1)
+        t = torch.log1p(y) if self.log else y
+        self.mean, self.std = t.mean(), t.std(correction=0)
+
+    def __call__(self, y):
+        return (((torch.log1p(y) if self.log else y) - self.mean) / self.std).float()
+
+    def inverse(self, z):
+        t = z.double() * self.std + self.mean
+        return torch.expm1(t) if self.log else t
+
+
+def network(features, hidden, dropout):
+    layers, width = [], features
+    for units in hidden:
+        layers += [nn.Linear(width, units), nn.LayerNorm(units), nn.SiLU(), nn.Dropout(dropout)]
+        width = units
+    return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
+
+
+def fit(path, target, seed=0, **changes):
+    recipe = dict(RECIPE, **changes)
+    columns = read(path)
+    y = columns.pop(target)
+    began = time.perf_counter()
+    torch.manual_seed(seed)
+    order = torch.randperm(len(y))
+    n_test, n_val = int(len(y) * 0.2), int(len(y) * 0.1)
+    test, val, train = order[:n_test], order[n_test : n_test + n_val], order[n_test + n_val :]
+    x, scaled = encode(columns, train, recipe["clip"]), Target(y[train])
+    z = scaled(y)
+
+    model = network(x.shape[1], recipe["hidden"], recipe["dropout"])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"])
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe["epochs"])
+    size = recipe.get("batch") or batch_size(len(train))
+    best, kept, best_epoch = math.inf, None, 0
+    for epoch in range(recipe["epochs"]):
+        model.train()
+        for rows in train[torch.randperm(len(train))].split(size):
+            loss = F.mse_loss(model(x[rows]), z[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        schedule.step()
+        model.eval()
+        with torch.no_grad():
+            mae = F.l1_loss(model(x[val]), z[val]).item()
+        if mae < best:
+            best, best_epoch, kept = mae, epoch, {k: v.clone() for k, v in model.state_dict().items()}
+    seconds = time.perf_counter() - began
+
+    model.load_state_dict(kept)
+    with torch.no_grad():
+        predicted = model(x)
+    tail = (1 - recipe["coverage"]) / 2
+    low, high = torch.quantile(z[val] - predicted[val], torch.tensor([tail, 1 - tail])).tolist()
+    price, truth = scaled.inverse(predicted[test]), y[test]
+    error = price - truth
+    inside = (truth >= scaled.inverse(predicted[test] + low)) & (truth <= scaled.inverse(predicted[test] + high))
+    return {
+        "seed": seed,
+        "test_r2": (1 - error.square().sum() / (truth - truth.mean()).square().sum()).item(),
+        "test_rmse": error.square().mean().sqrt().item(),
+        "test_mae": error.abs().mean().item(),
+        "seconds": seconds,
+        "coverage": inside.double().mean().item(),
+        "log_target": scaled.log,
+        "best_epoch": best_epoch,
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    for seed in map(int, sys.argv[3:] or ["0"]):
+        line = fit(sys.argv[1], sys.argv[2], seed)
+        print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
