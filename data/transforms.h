@@ -105,7 +105,8 @@ class Clip final : public Transform {
   std::shared_ptr<Limits> limits_;
 };
 
-/// One transform after the other: `Chain(Log1p(), Standardize())`. Each is fitted on what the ones before it give.
+/// One transform after the other: `Chain price{Log1p(), Standardize()}`. Each is fitted on what the ones before it
+/// give.
 class Chain final : public Transform {
  public:
   Chain() : parts_(std::make_shared<Parts>()) {}

@@ -79,7 +79,7 @@ TEST_SUITE("data") {
       Standardize standardize;
       MinMax min_max;
       Log1p log1p;
-      Chain chain(Log1p(), Standardize(), MinMax(0, 5));
+      Chain chain{Log1p(), Standardize(), MinMax(0, 5)};
       for (Transform* t : {static_cast<Transform*>(&standardize), static_cast<Transform*>(&min_max),
                            static_cast<Transform*>(&log1p), static_cast<Transform*>(&chain)}) {
         CAPTURE(t->kind());
@@ -92,7 +92,7 @@ TEST_SUITE("data") {
   }
 
   TEST_CASE("transforms: each part of a chain is fitted on what comes before it") {
-    Chain chain(Log1p(), Standardize());
+    Chain chain{Log1p(), Standardize()};
     chain.fit(column({std::exp(1.0) - 1, std::exp(3.0) - 1}));
     CHECK(at(chain(column({std::exp(2.0) - 1})), 0) == doctest::Approx(0));
     CHECK(at(chain(column({std::exp(3.0) - 1})), 0) == doctest::Approx(1));
@@ -111,10 +111,10 @@ TEST_SUITE("data") {
 
   TEST_CASE("transforms: state and back") {
     Tensor x = random_table(50, 2, kFloat);
-    Chain chain(Clip(0, 900), Log1p(), Standardize(), MinMax(-1, 1));
+    Chain chain{Clip(0, 900), Log1p(), Standardize(), MinMax(-1, 1)};
     chain.fit(x);
     PreprocessorState state = chain.state();
-    Chain empty, same(Clip(), Log1p(), Standardize(), MinMax()), other(Log1p(), Clip(), Standardize(), MinMax()),
+    Chain empty, same{Clip(), Log1p(), Standardize(), MinMax()}, other{Log1p(), Clip(), Standardize(), MinMax()},
         shorter{Log1p()};
     empty.load_state(state);
     same.load_state(state);
