@@ -2,6 +2,9 @@
 #include <benchmark/benchmark.h>
 #include <fulmen/bench/peer.h>
 
+#include <algorithm>
+#include <chrono>
+
 namespace {
 
 using fulmen::Tensor;
@@ -25,5 +28,61 @@ void mlp_8_32_1_adamw(benchmark::State& state) {
   for (auto _ : state) small.step();
 }
 BENCHMARK(mlp_8_32_1_adamw);
+
+#ifndef FULMEN_BENCH_LIBTORCH  // LibTorch has no trainer; Lightning's turn is in peers.py.
+
+constexpr int64_t kSteps = 2000, kBatch = 32;
+
+struct Small : fulmen::trainer::LightningModule<> {
+  Tensor forward(const Tensor& x) { return layer->forward(x); }
+  fulmen::trainer::StepOutput training_step(const fulmen::data::Example<>& batch, int64_t) override {
+    Tensor loss = fulmen::mse_loss(forward(batch.data), batch.target);
+    log("loss", loss, {.prog_bar = true, .logger = false});
+    return loss;
+  }
+  fulmen::trainer::Optimizers configure_optimizers() override {
+    return fulmen::optim::SGD(parameters(), fulmen::optim::SGDOptions(1e-3));
+  }
+
+  nn::Linear layer = register_module("layer", nn::Linear(8, 1));
+};
+
+/// Nanoseconds of one epoch's steps in a loop written by hand.
+double by_hand(Small& model, fulmen::data::DataLoader<>& loader) {
+  fulmen::optim::SGD optimizer(model.parameters(), fulmen::optim::SGDOptions(1e-3));
+  const auto began = std::chrono::steady_clock::now();
+  for (const auto& batch : loader) {
+    Tensor loss = fulmen::mse_loss(model.forward(batch.data), batch.target);
+    optimizer.zero_grad();
+    loss.backward();
+    optimizer.step();
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+double in_trainer(Small& model, fulmen::data::DataLoader<>& loader) {
+  fulmen::trainer::Trainer trainer(
+      {.max_epochs = 1, .enable_checkpointing = false, .enable_model_summary = false, .logger = false});
+  const auto began = std::chrono::steady_clock::now();
+  trainer.fit(model, loader);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+// What fit() adds to a step: logging, progress bar, hooks, bookkeeping; start and end of the run included.
+void trainer_overhead(benchmark::State& state) {
+  fulmen::manual_seed(0);
+  fulmen::data::DataLoader<> loader(
+      fulmen::data::Example<>(fulmen::randn({kSteps * kBatch, 8}), fulmen::randn({kSteps * kBatch, 1})),
+      {.batch_size = kBatch});
+  for (auto _ : state) {
+    Small model;
+    by_hand(model, loader);
+    const double loop = by_hand(model, loader);
+    state.SetIterationTime(std::max(0.0, in_trainer(model, loader) - loop) / kSteps);
+  }
+}
+BENCHMARK(trainer_overhead)->UseManualTime()->Iterations(5);
+
+#endif
 
 }  // namespace
