@@ -1,44 +1,37 @@
 #include <fulmen/autograd/accumulate.h>
 #include <fulmen/autograd/grad_mode.h>
 
-#include <mutex>
-
 namespace fulmen::autograd {
 
-namespace {
-// Guards the weak pointer from a leaf to its accumulator, which two threads may look up or drop at the same time.
-std::mutex& accumulator_mutex() {
-  static auto* mutex = new std::mutex;
-  return *mutex;
-}
-}  // namespace
-
-AccumulateGrad::AccumulateGrad(const Tensor& leaf) : leaf_(leaf) {
-  output_ = {Shape(leaf.sizes()), leaf.scalar_type(), leaf.device()};
+AccumulateGrad::AccumulateGrad(TensorImpl* leaf) : leaf_(leaf) {
+  output_ = {leaf->sizes, leaf->dtype, leaf->storage->device};
   outputs_ = {&output_, 1};
   sequence_ = 0;
 }
 
-AccumulateGrad::~AccumulateGrad() {
-  std::lock_guard lock(accumulator_mutex());
-  AutogradMeta& meta = *leaf_.impl()->meta;
-  if (meta.accumulator == this) meta.accumulator = nullptr;
+NodePtr accumulator_of(const Tensor& leaf) {
+  Node** place = &meta_of(leaf).accumulator;
+  Node* node = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+  if (!node) {
+    // Two threads may use the leaf for the first time at once: one of them wins.
+    Node* made = new AccumulateGrad(leaf.impl());
+    if (__atomic_compare_exchange_n(place, &node, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+      node = made;
+    } else {
+      release_node(made);
+    }
+  }
+  return NodePtr(node);
 }
 
-NodePtr accumulator_of(const Tensor& leaf) {
-  AutogradMeta& meta = meta_of(leaf);
-  std::lock_guard lock(accumulator_mutex());
-  if (meta.accumulator && NodeAccess::refs(*meta.accumulator).increment_unless_zero()) {
-    return NodePtr::adopt(meta.accumulator);
-  }
-  meta.accumulator = new AccumulateGrad(leaf);
-  return NodePtr::adopt(meta.accumulator);
+void AccumulateGrad::leave(HookList hooks) {
+  hooks_ = std::move(hooks);
+  leaf_ = nullptr;
 }
 
 Tensor AccumulateGrad::hooked(Tensor gradient) const {
-  const HookList& hooks = meta_of(leaf_).hooks;
-  for (size_t i = 0; i < hooks.size(); ++i) {
-    std::shared_ptr<HookSlot> slot = hooks[i];
+  for (size_t i = 0; i < hooks().size(); ++i) {
+    std::shared_ptr<HookSlot> slot = hooks()[i];
     if (!slot->hook) continue;
     if (Tensor replaced = (*slot->hook)(gradient); replaced.defined()) gradient = std::move(replaced);
   }
@@ -46,11 +39,8 @@ Tensor AccumulateGrad::hooked(Tensor gradient) const {
 }
 
 void AccumulateGrad::apply(TensorSpan gy, TensorSpan) {
-  if (meta_of(leaf_).hooks.empty()) {
-    accumulate_grad(leaf_, gy[0]);
-  } else {
-    accumulate_grad(leaf_, hooked(std::move(gy[0])));
-  }
+  Tensor gradient = hooks().empty() ? std::move(gy[0]) : hooked(std::move(gy[0]));
+  if (leaf_) accumulate_grad_of(leaf_, gradient);
 }
 
 void accumulate_grad_of(TensorImpl* variable, const Tensor& gradient) {

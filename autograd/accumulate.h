@@ -3,21 +3,24 @@
 
 namespace fulmen::autograd {
 
-/// The end of every path: adds what arrives to the leaf's grad().
+/// The end of every path: adds what arrives to the leaf's grad(). The leaf owns its accumulator; when the leaf goes
+/// first, the accumulator takes over its hooks and has nothing else left to do.
 class AccumulateGrad final : public Node, public Pooled {
  public:
-  explicit AccumulateGrad(const Tensor& leaf);
-  ~AccumulateGrad() override;
+  explicit AccumulateGrad(TensorImpl* leaf);
   using Pooled::operator new;
   using Pooled::operator delete;
   std::string name() const override { return "AccumulateGrad"; }
   void apply(TensorSpan gy, TensorSpan gx) override;
-  const Tensor& variable() const { return leaf_; }
+  /// The leaf is about to be destroyed.
+  void leave(HookList hooks);
   /// The gradient after the leaf's own hooks.
   Tensor hooked(Tensor gradient) const;
 
  private:
-  Tensor leaf_;
+  const HookList& hooks() const { return leaf_ ? leaf_->meta->hooks : hooks_; }
+  TensorImpl* leaf_;
+  HookList hooks_;
   OutputMeta output_;
 };
 

@@ -108,14 +108,24 @@ void refresh_view_history(const Tensor& view) {
 AutogradMeta& meta_of(const Tensor& t) {
   TensorImpl* impl = t.impl();
   FULMEN_CHECK(impl, "an undefined tensor has no autograd information");
-  if (!impl->meta) impl->meta = new AutogradMeta;
-  return *impl->meta;
+  AutogradMeta* meta = __atomic_load_n(&impl->meta, __ATOMIC_ACQUIRE);
+  if (!meta) {
+    // Two threads may use a leaf for the first time at once: one of them wins.
+    auto* made = new AutogradMeta;
+    if (__atomic_compare_exchange_n(&impl->meta, &meta, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return *made;
+    delete made;
+  }
+  return *meta;
 }
 
 void release_meta(AutogradMeta* meta) noexcept {
   if (meta->retained_by) {
     auto& list = NodeAccess::hooks(*meta->retained_by)->retained;
     std::erase_if(list, [&](const NodeHooks::Retained& r) { return r.tensor->meta == meta; });
+  }
+  if (meta->accumulator) {
+    static_cast<AccumulateGrad*>(meta->accumulator)->leave(std::move(meta->hooks));
+    release_node(meta->accumulator);
   }
   delete meta;
 }

@@ -29,7 +29,7 @@ struct NodeHooks {
 /// What only some tensors have: gradient, accumulator, hooks, and the base of a view.
 struct AutogradMeta : Pooled {
   Tensor grad;
-  Node* accumulator = nullptr;  ///< not owned: the graph keeps it alive, and it clears this pointer when it goes
+  Node* accumulator = nullptr;  ///< owned; made when the leaf is first used
   Tensor base;                  ///< of a view
   CreationMeta creation = CreationMeta::DEFAULT;
   uint32_t attr_version = 0;    ///< storage version for which grad_fn of a view is right

@@ -17,10 +17,7 @@ struct Pending {
   std::vector<Node*> nodes;
   bool draining = false;
 };
-Pending& pending() {
-  static thread_local Pending* list = new Pending;
-  return *list;
-}
+thread_local constinit Pending* pending = nullptr;
 
 }  // namespace
 
@@ -40,7 +37,9 @@ Node::~Node() {
 // A graph may be a chain of millions of nodes, each owning the next: destroying one must not recurse into its inputs.
 void release_node(Node* node) noexcept {
   if (!node->refs_.decrement()) return;
-  Pending& list = pending();
+  if (!pending) [[unlikely]]
+    pending = new Pending;
+  Pending& list = *pending;
   if (list.draining) {
     list.nodes.push_back(node);
     return;

@@ -90,7 +90,8 @@ Output Forward::view(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, in
 }  // namespace fulmen::autograd
 
 void fulmen::no_cuda_kernel(const char* name) {
-  fail(str(name, ": this build of fulmen has no CUDA kernels; move the tensors to the CPU, or build with FULMEN_CUDA=ON"));
+  fail(str(name,
+           ": this build of fulmen has no CUDA kernels; move the tensors to the CPU, or build with FULMEN_CUDA=ON"));
 }
 
 namespace fulmen::autograd {

@@ -110,7 +110,11 @@ Tensor& Tensor::set_data(const Tensor& source) const {
                source);
   TensorImpl& from = *source.impl();
   // An accumulator checks gradients against the old type and shape: the next graph makes a new one.
-  if (impl_->meta && (from.dtype != impl_->dtype || !(from.sizes == impl_->sizes))) impl_->meta->accumulator = nullptr;
+  if (impl_->meta && impl_->meta->accumulator && (from.dtype != impl_->dtype || !(from.sizes == impl_->sizes))) {
+    auto* accumulator = static_cast<AccumulateGrad*>(std::exchange(impl_->meta->accumulator, nullptr));
+    accumulator->leave({});
+    release_node(accumulator);
+  }
   get()->dtype = from.dtype;
   impl_->storage = from.storage;
   impl_->sizes = from.sizes;

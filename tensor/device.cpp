@@ -22,14 +22,13 @@ DeviceIndex parse_index(std::string_view digits, const std::string& text) {
   return static_cast<DeviceIndex>(value);
 }
 
-void validate(DeviceType type, int index) {
-  FULMEN_CHECK(index >= -1, "Device index must be -1 or non-negative, got ", index);
-  FULMEN_CHECK(type != DeviceType::CPU || index <= 0, "CPU device index must be -1 or zero, got ", index);
-}
-
 }  // namespace
 
-Device::Device(DeviceType type, DeviceIndex index) : type_(type), index_(index) { validate(type, index); }
+void Device::validate() const {
+  FULMEN_CHECK(index_ >= -1, "Device index must be -1 or non-negative, got ", static_cast<int>(index_));
+  FULMEN_CHECK(type_ != DeviceType::CPU || index_ <= 0, "CPU device index must be -1 or zero, got ",
+               static_cast<int>(index_));
+}
 
 Device::Device(const std::string& text) : type_(DeviceType::CPU), index_(-1) {
   FULMEN_CHECK(!text.empty(), "Device string must not be empty; expected cpu, cpu:0, cuda or cuda:N");
@@ -40,7 +39,7 @@ Device::Device(const std::string& text) : type_(DeviceType::CPU), index_(-1) {
                text, "')");
   type_ = type == "cuda" ? DeviceType::CUDA : DeviceType::CPU;
   if (colon != std::string::npos) index_ = parse_index(std::string_view(text).substr(colon + 1), text);
-  validate(type_, index_);
+  validate();
 }
 
 std::string Device::str() const {

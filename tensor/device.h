@@ -13,7 +13,9 @@ using DeviceIndex = int8_t;
 /// A processor that holds memory and runs kernels: "cpu", "cuda", "cuda:1". Index -1 means the current one.
 struct Device {
   using Type = DeviceType;
-  Device(DeviceType type, DeviceIndex index = -1);
+  Device(DeviceType type, DeviceIndex index = -1) : type_(type), index_(index) {
+    if (index != -1) validate();
+  }
   /// Parses "cpu", "cpu:0", "cuda" or "cuda:N"; anything else is an error.
   Device(const std::string& text);
   Device(const char* text) : Device(std::string(text)) {}
@@ -27,6 +29,7 @@ struct Device {
   friend bool operator==(const Device&, const Device&) = default;
 
  private:
+  void validate() const;
   DeviceType type_;
   DeviceIndex index_;
 };

@@ -48,7 +48,7 @@ class Shape {
 
   void assign(IntArrayRef list) {
     reserve(list.size());
-    if (!list.empty()) std::memmove(data(), list.data(), list.size() * sizeof(int64_t));
+    copy(data(), list.data(), list.size());
     size_ = static_cast<uint32_t>(list.size());
   }
   /// New entries are not initialised.
@@ -74,6 +74,27 @@ class Shape {
   friend bool operator==(const Shape& a, IntArrayRef b) { return b.equals(a); }
 
  private:
+  // A handful of moves; the usual one or two dimensions are not worth a call to memmove.
+  static void copy(int64_t* to, const int64_t* from, size_t count) {
+    switch (count) {
+      case 4:
+        to[3] = from[3];
+        [[fallthrough]];
+      case 3:
+        to[2] = from[2];
+        [[fallthrough]];
+      case 2:
+        to[1] = from[1];
+        [[fallthrough]];
+      case 1:
+        to[0] = from[0];
+        [[fallthrough]];
+      case 0:
+        return;
+      default:
+        std::memmove(to, from, count * sizeof(int64_t));
+    }
+  }
   void reserve(size_t count) {
     if (count <= capacity_) return;
     auto* grown = new int64_t[count];
@@ -90,7 +111,7 @@ class Shape {
       other.capacity_ = inline_capacity;
       other.size_ = 0;
     } else {
-      std::memcpy(inline_, other.inline_, size_ * sizeof(int64_t));
+      copy(inline_, other.inline_, size_);
     }
   }
   void release() {

@@ -160,7 +160,7 @@ OP_TABLE_ROWS(variances) {
   table.row("root_or_zero")
       .inputs({{3, 14}})
       .fixed_shapes()
-      .call([](In in) { return fulmen::std(in[0], {1}); })
+      .call([](In in) { return fulmen::std(in[0], IntArrayRef({1})); })
       .reference(reduced({1}, false, [](const auto& v) { return std::sqrt(variance(v, 1)); }))
       .tolerance(4);
   table.row("sum_squares")
