@@ -1,7 +1,6 @@
 #pragma once
 #include <fulmen/data/batch.h>
-
-#include <functional>
+#include <fulmen/tensor/any_function.h>
 
 // LibTorch's transforms of samples and batches, for `dataset.map(...)`. Transforms that are fitted, stored and undone
 // are in transforms.h.
@@ -38,7 +37,7 @@ class Transform : public BatchTransform<std::vector<Input>, std::vector<Output>>
 template <class Input, class Output = Input>
 class BatchLambda : public BatchTransform<Input, Output> {
  public:
-  using FunctionType = std::function<Output(Input)>;
+  using FunctionType = AnyFunction<Output(Input)>;
   explicit BatchLambda(FunctionType function) : function_(std::move(function)) {}
   Output apply_batch(Input input) override { return function_(std::move(input)); }
 
@@ -50,7 +49,7 @@ class BatchLambda : public BatchTransform<Input, Output> {
 template <class Input, class Output = Input>
 class Lambda : public Transform<Input, Output> {
  public:
-  using FunctionType = std::function<Output(Input)>;
+  using FunctionType = AnyFunction<Output(Input)>;
   explicit Lambda(FunctionType function) : function_(std::move(function)) {}
   Output apply(Input input) override { return function_(std::move(input)); }
 
@@ -73,7 +72,7 @@ class TensorTransform : public Transform<Example<Tensor, Target>, Example<Tensor
 template <class Target = Tensor>
 class TensorLambda : public TensorTransform<Target> {
  public:
-  using FunctionType = std::function<Tensor(Tensor)>;
+  using FunctionType = AnyFunction<Tensor(Tensor)>;
   explicit TensorLambda(FunctionType function) : function_(std::move(function)) {}
   Tensor operator()(Tensor input) override { return function_(std::move(input)); }
 

@@ -4,6 +4,7 @@
 #include <fulmen/data/datasets.h>
 #include <fulmen/data/job_queue.h>
 #include <fulmen/data/samplers.h>
+#include <fulmen/tensor/any_function.h>
 
 // LibTorch's loaders: make_data_loader(dataset, sampler, options) and an input iterator over batches. The trainer's
 // loader, which can be saved in the middle of an epoch, is DataLoader in loader.h.
@@ -52,7 +53,7 @@ class DataLoaderBase {
     if (threads_.count() > 0) prefetch(options_.max_jobs);
   }
   /// `dataset_of(worker)` is the dataset that a worker uses.
-  void start_workers(std::function<Dataset*(size_t worker)> dataset_of) {
+  void start_workers(AnyFunction<Dataset*(size_t worker)> dataset_of) {
     threads_.start(options_.workers, [this, dataset_of = std::move(dataset_of)](size_t worker) {
       Dataset* dataset = dataset_of(worker);
       while (true) {

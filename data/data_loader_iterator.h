@@ -1,7 +1,7 @@
 #pragma once
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/tensor/error.h>
 
-#include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -21,7 +21,7 @@ class Iterator {
 
   Iterator() = default;
   /// `next` gives a batch each time, and none at the end.
-  explicit Iterator(std::function<std::optional<Batch>()> next) : epoch_(std::make_shared<Epoch>()) {
+  explicit Iterator(AnyFunction<std::optional<Batch>()> next) : epoch_(std::make_shared<Epoch>()) {
     epoch_->next = std::move(next);
   }
 
@@ -49,7 +49,7 @@ class Iterator {
       if (std::exchange(begun, true)) return;
       batch = next();
     }
-    std::function<std::optional<Batch>()> next;
+    AnyFunction<std::optional<Batch>()> next;
     std::optional<Batch> batch;
     bool begun = false;
   };

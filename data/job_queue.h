@@ -1,5 +1,6 @@
 #pragma once
 #include <fulmen/data/worker_threads.h>
+#include <fulmen/tensor/any_function.h>
 
 #include <deque>
 #include <utility>
@@ -82,7 +83,7 @@ namespace sequencers {
 /// result.
 template <class Result>
 struct Sequencer {
-  using ResultProducer = std::function<std::optional<Result>()>;
+  using ResultProducer = AnyFunction<std::optional<Result>()>;
   virtual ~Sequencer() = default;
   virtual std::optional<Result> next(ResultProducer next_result) = 0;
 };

@@ -1,8 +1,8 @@
 #pragma once
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/tensor/generator.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,7 +11,7 @@
 namespace fulmen::data {
 
 /// An order of samples for one epoch: `samples` indices (fewer or repeated ones are fine) from a random stream.
-using EpochOrder = std::function<std::vector<int64_t>(int64_t samples, Generator& stream)>;
+using EpochOrder = AnyFunction<std::vector<int64_t>(int64_t samples, Generator& stream)>;
 
 struct LoaderOptions {
   int64_t batch_size = 1;

@@ -46,8 +46,8 @@ struct WorkerThreads::Body {
 WorkerThreads::WorkerThreads() : body_(std::make_unique<Body>()) {}
 WorkerThreads::~WorkerThreads() { join(); }
 
-void WorkerThreads::start(size_t count, std::function<void(size_t worker)> work) {
-  auto shared = std::make_shared<std::function<void(size_t)>>(std::move(work));
+void WorkerThreads::start(size_t count, AnyFunction<void(size_t worker)> work) {
+  auto shared = std::make_shared<AnyFunction<void(size_t)>>(std::move(work));
   for (size_t worker = 0; worker < count; ++worker) {
     body_->threads.emplace_back([shared, worker] {
       SingleThreaded kernels_stay_here;

@@ -1,7 +1,7 @@
 #pragma once
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/tensor/error.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 
@@ -76,7 +76,7 @@ class WorkerThreads {
   WorkerThreads();
   ~WorkerThreads();
   /// Runs work(0), ..., work(count - 1), each on a thread of its own.
-  void start(size_t count, std::function<void(size_t worker)> work);
+  void start(size_t count, AnyFunction<void(size_t worker)> work);
   /// Waits until all have returned.
   void join();
   size_t count() const;

@@ -1,5 +1,5 @@
 #pragma once
-#include <fulmen/nn/any_function.h>
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/nn/any_value.h>
 #include <fulmen/nn/ordered_dict.h>
 #include <fulmen/tensor/tensor.h>

@@ -1,6 +1,6 @@
 #pragma once
 #include <fulmen/autograd/ops/optim.h>
-#include <fulmen/nn/any_function.h>
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/nn/options.h>
 #include <fulmen/nn/ordered_dict.h>
 #include <fulmen/tensor/tensor.h>

@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/trainer/lightning_module.h>
 
 namespace fulmen::trainer {
@@ -103,7 +104,7 @@ class StepsOf final : public ModuleSteps {
   using B = typename M::Batch;
   using P = typename M::Prediction;
   using L = LightningModule<B, P>;
-  using Sink = std::function<bool(P, int64_t batch_idx, int64_t dataloader_idx)>;
+  using Sink = AnyFunction<bool(P, int64_t batch_idx, int64_t dataloader_idx)>;
   static constexpr Overrides overridden = detail::overrides_of<M>();
 
   explicit StepsOf(M& module, Sink sink = {}) : module_(module), sink_(std::move(sink)) {}

@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/trainer/checkpoint.h>
 #include <fulmen/trainer/data_module.h>
 #include <fulmen/trainer/logger.h>
@@ -14,7 +15,7 @@ struct Run;
 using Engines = std::vector<std::shared_ptr<data::LoaderEngine>>;
 /// Where a run gets its loaders from, each asked for when it is needed.
 struct LoaderRequests {
-  std::function<Engines()> train{}, val{}, test{}, predict{};
+  AnyFunction<Engines()> train{}, val{}, test{}, predict{};
   AnyDataModule* data_module = nullptr;
 };
 
@@ -75,7 +76,7 @@ LoaderRequests requests_of(S& source) {
           .predict = [&source] { return engines_of(source.predict_dataloader()); }};
 }
 template <class L>
-std::function<Engines()> request_of(const L& loaders) {
+AnyFunction<Engines()> request_of(const L& loaders) {
   return [loaders] { return engines_of(loaders); };
 }
 }  // namespace detail
