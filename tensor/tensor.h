@@ -202,8 +202,8 @@ class Tensor {
   Tensor operator[](const Scalar& index) const;
   Tensor index(ArrayRef<TensorIndex> indices) const;
   Tensor index(std::initializer_list<TensorIndex> indices) const;
-  Tensor& index_put_(ArrayRef<TensorIndex> indices, const Tensor& values) const;
-  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values) const;
+  Tensor& index_put_(ArrayRef<TensorIndex> indices, const Tensor& values, bool accumulate = false) const;
+  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values, bool accumulate = false) const;
   Tensor& index_put_(ArrayRef<TensorIndex> indices, const Scalar& value) const;
   Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value) const;
 
