@@ -163,7 +163,9 @@ TEST_CASE("index: errors say what does not fit") {
   CHECK(mentions(message_of([] { empty({3, 0}).index({Slice(), tensor({0})}); }), "for dimension with size 0"));
   CHECK(mentions(message_of([&] { x.index({}); }), "Passing an empty index list to Tensor::index()"));
   CHECK(mentions(message_of([&] { x.index_put_({}, 1); }), "Passing an empty index list to Tensor::index_put_()"));
-  CHECK(mentions(message_of([&] { x.index_put_({x > -1}, tensor({1, 2, 3})); }),
+  CHECK(mentions(message_of([&] {
+                   x.index_put_({x > -1}, tensor({1, 2, 3}));
+                 }),
                  "shape mismatch: value tensor of shape [3] cannot be broadcast to indexing result of shape [100]"));
   CHECK(mentions(message_of([&] { x.index_put_({x > -1}, tensor(1.)); }), "source and destination dtypes match"));
 }

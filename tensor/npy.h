@@ -1,0 +1,20 @@
+#pragma once
+#include <fulmen/tensor/tensor.h>
+
+#include <string>
+
+namespace fulmen {
+
+/// Writes numpy's .npy format (version 1.0; https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html),
+/// whole or not at all (AtomicFile). bfloat16, which numpy does not know, is an error.
+void save_npy(const std::string& path, const Tensor& tensor);
+/// The file's bytes.
+std::string npy_bytes(const Tensor& tensor);
+
+/// Reads versions 1.0 to 3.0, either byte order, C and Fortran order, into a new row-major tensor on the CPU. The file
+/// is not trusted: whatever is wrong with it is an Error that names the file and what is wrong.
+Tensor load_npy(const std::string& path);
+/// The same from memory; `name` stands for the file in messages.
+Tensor npy_from_bytes(const void* data, size_t size, const std::string& name = "npy");
+
+}  // namespace fulmen
