@@ -24,8 +24,8 @@ struct ReduceShape {
 /// depends on the shape only.
 KERNEL(reduce, ReduceOp op, const View& y, const ConstView& x, const ConstView& center, ReduceShape shape)
 
-/// values[o, i] and their positions: the first largest (or smallest) element; NaN wins. positions is int64; values may
-/// have no memory (numel 0) if nobody wants them.
+/// values[o, i] and their positions: the first largest (or smallest) element; NaN wins. x is float32, float64
+/// or int64, positions is int64; values may have no memory (numel 0) if nobody wants them.
 KERNEL(reduce_arg, bool largest, const View& values, const View& positions, const ConstView& x, ReduceShape shape)
 
 }  // namespace fulmen

@@ -23,7 +23,13 @@ struct Extreme {
   uint32_t mask;
   Output forward(Forward& f, const Input& x) {
     check_not_empty(largest ? "amax" : "amin", x, mask);
-    Output y = autograd::reduce(f, largest ? ReduceOp::Max : ReduceOp::Min, x.scalar_type(), x, mask);
+    Output wide = autograd::reduce(f, largest ? ReduceOp::Max : ReduceOp::Min, x, mask);
+    if (wide.scalar_type() == x.scalar_type()) {
+      f.save(x, wide);
+      return wide;
+    }
+    Output y = f.empty_like(wide, x.scalar_type());
+    y.copy_(wide);
     f.save(x, y);
     return y;
   }
@@ -48,10 +54,12 @@ struct ExtremeAt {
     from = x.sizes();
     uint32_t mask = 1u << dim;
     check_not_empty(largest ? "max" : "min", x, mask);
-    ReductionPlan plan(x, mask);
-    Output values = f.empty(plan.kept, x.scalar_type(), x.device());
+    ReductionPlan plan(x.to(reduction_type(ReduceOp::Max, x.scalar_type())), mask);
+    Tensor wide = f.empty(plan.kept, plan.source.scalar_type(), x.device());
     Output positions = f.empty(plan.kept, kLong, x.device());
-    kernel::reduce_arg(f.launch(x), largest, f.out(values), f.out(positions), f.in(plan.source), plan.shape);
+    kernel::reduce_arg(f.launch(x), largest, f.out(wide), f.out(positions), f.in(plan.source), plan.shape);
+    Output values = f.empty(plan.kept, x.scalar_type(), x.device());
+    values.copy_(wide);
     f.save(positions);
     f.mark_non_differentiable(positions);
     return {std::move(values), std::move(positions)};
@@ -76,7 +84,7 @@ struct ArgExtreme {
   Output forward(Forward& f, const Input& x) {
     check_not_empty(largest ? "argmax" : "argmin", x, mask);
     // The position counts elements in row-major order, so the elements must lie so.
-    ReductionPlan plan(x.contiguous(), mask);
+    ReductionPlan plan(x.to(reduction_type(ReduceOp::Max, x.scalar_type())).contiguous(), mask);
     Output positions = f.empty(plan.kept, kLong, x.device());
     kernel::reduce_arg(f.launch(x), largest, View{}, f.out(positions), f.in(plan.source), plan.shape);
     return positions;
@@ -89,7 +97,7 @@ struct Truth {
   bool all;
   uint32_t mask;
   Output forward(Forward& f, const Input& x) {
-    return autograd::reduce(f, all ? ReduceOp::All : ReduceOp::Any, kBool, x, mask);
+    return autograd::reduce(f, all ? ReduceOp::All : ReduceOp::Any, x, mask);
   }
 };
 

@@ -11,6 +11,15 @@ using namespace autograd;
 
 namespace {
 
+/// A reduction whose result has x's own dtype where the kernels worked in a wider one.
+Output reduce_as(Forward& f, ReduceOp op, ScalarType type, const Tensor& x, uint32_t mask, const Tensor& center = {}) {
+  if (reduction_type(op, x.scalar_type()) == type) return autograd::reduce(f, op, x, mask, center);
+  Output wide = autograd::reduce(f, op, x, mask, center);
+  Output y = f.empty_like(wide, type);
+  y.copy_(wide);
+  return y;
+}
+
 ScalarType sum_type(ScalarType t) { return is_floating_point(t) ? t : kLong; }
 
 struct Sum {
@@ -19,7 +28,7 @@ struct Sum {
   Shape from = {};
   Output forward(Forward& f, const Input& x) {
     from = x.sizes();
-    return autograd::reduce(f, ReduceOp::Sum, sum_type(x.scalar_type()), x, mask);
+    return autograd::reduce(f, ReduceOp::Sum, x, mask);
   }
   // gx = gy everywhere
   Grads<1> backward(const Saved&, const Tensor& gy) const { return {gy.expand(from)}; }
@@ -32,7 +41,7 @@ struct Mean {
   double count = 0;
   Output forward(Forward& f, const Input& x) {
     from = x.sizes();
-    Output y = autograd::reduce(f, ReduceOp::Sum, x.scalar_type(), x, mask);
+    Output y = autograd::reduce(f, ReduceOp::Sum, x, mask);
     count = y.numel() == 0 ? 0 : static_cast<double>(x.numel()) / static_cast<double>(y.numel());
     y.div_(count);
     return y;
@@ -46,7 +55,7 @@ struct Prod {
   uint32_t mask;
   Output forward(Forward& f, const Input& x) {
     f.save(x);
-    return autograd::reduce(f, ReduceOp::Prod, sum_type(x.scalar_type()), x, mask);
+    return reduce_as(f, ReduceOp::Prod, sum_type(x.scalar_type()), x, mask);
   }
   // gx_i = gy * product of all others
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy.mul(product_of_others(s[0]))}; }
@@ -78,11 +87,8 @@ struct Variance {
   double count = 0;
   Output forward(Forward& f, const Input& x) {
     Tensor center = Tensor(x).mean(dims(), true);
-    ReductionPlan plan(x, mask);
-    Output y = f.empty(plan.kept, x.scalar_type(), x.device());
-    kernel::reduce(f.launch(y), ReduceOp::SumSquaredDeviation, f.out(y), f.in(plan.source), f.in(center.contiguous()),
-                   plan.shape);
-    count = static_cast<double>(plan.shape.n);
+    Output y = reduce_as(f, ReduceOp::SumSquaredDeviation, x.scalar_type(), x, mask, center);
+    count = y.numel() == 0 ? 0 : static_cast<double>(x.numel() / y.numel());
     y.div_(divisor());
     f.save(x);
     return y;
@@ -124,7 +130,7 @@ struct SumSquares {
   uint32_t mask;
   Output forward(Forward& f, const Input& x) {
     f.save(x);
-    return autograd::reduce(f, ReduceOp::SumSquares, x.scalar_type(), x, mask);
+    return reduce_as(f, ReduceOp::SumSquares, x.scalar_type(), x, mask);
   }
   // gx = 2 gy x
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy.mul(2).mul(s[0])}; }

@@ -71,10 +71,18 @@ ReductionPlan::ReductionPlan(const Tensor& x, uint32_t mask) : source(x), shape{
   }
 }
 
-Output reduce(Forward& f, ReduceOp op, ScalarType type, const Tensor& x, uint32_t mask, const Tensor& center) {
-  ReductionPlan plan(x, mask);
+ScalarType reduction_type(ReduceOp op, ScalarType t) {
+  if (op == ReduceOp::All || op == ReduceOp::Any) return kBool;
+  if (t == kHalf || t == kBFloat16) return op == ReduceOp::Sum ? t : kFloat;
+  return is_floating_point(t) ? t : kLong;
+}
+
+Output reduce(Forward& f, ReduceOp op, const Tensor& x, uint32_t mask, const Tensor& center) {
+  ScalarType type = reduction_type(op, x.scalar_type());
+  ReductionPlan plan(type == kBool && x.scalar_type() != kBool ? x.ne(0) : x.to(type), mask);
+  Tensor middle = center.defined() ? center.to(type).contiguous() : center;
   Output y = f.empty(plan.kept, type, x.device());
-  kernel::reduce(f.launch(y), op, f.out(y), f.in(plan.source), center.defined() ? f.in(center) : ConstView{},
+  kernel::reduce(f.launch(y), op, f.out(y), f.in(plan.source), middle.defined() ? f.in(middle) : ConstView{},
                  plan.shape);
   return y;
 }

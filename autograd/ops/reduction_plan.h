@@ -22,7 +22,10 @@ Shape without(IntArrayRef sizes, uint32_t mask);
 /// Tensor y with sizes of `keepdim` form as a result: a view without the reduced dimensions unless they are kept.
 Tensor drop_dims(const Tensor& y, uint32_t mask, bool keepdim);
 
-/// One value reduction of x, sizes in keepdim form. `type` is the result's dtype.
-Output reduce(Forward& f, ReduceOp op, ScalarType type, const Tensor& x, uint32_t mask, const Tensor& center = {});
+/// The dtype in which x's elements are reduced: what the kernels have, and wide enough for x.
+ScalarType reduction_type(ReduceOp op, ScalarType t);
+
+/// One value reduction of x, sizes in keepdim form; the result has reduction_type(op, x's dtype).
+Output reduce(Forward& f, ReduceOp op, const Tensor& x, uint32_t mask, const Tensor& center = {});
 
 }  // namespace fulmen::autograd

@@ -92,79 +92,40 @@ struct Truth {
   FULMEN_INLINE static uint8_t finish(uint8_t a) { return a; }
 };
 
-/// The type that sums, products and extremes of T are computed in.
 template <class T>
-struct Wide {
-  using Sum = int64_t;
-  using Order = T;
-};
-template <>
-struct Wide<float> {
-  using Sum = float;
-  using Order = float;
-};
-template <>
-struct Wide<double> {
-  using Sum = double;
-  using Order = double;
-};
-template <>
-struct Wide<Half> {
-  using Sum = float;
-  using Order = float;
-};
-template <>
-struct Wide<BFloat16> {
-  using Sum = float;
-  using Order = float;
-};
-template <>
-struct Wide<bool> {
-  using Sum = int64_t;
-  using Order = uint8_t;
-};
-
-template <class T>
-void reduce_typed(ReduceOp op, const View& y, const ConstView& x, const ConstView& center, ReduceShape s) {
-  constexpr bool real = !std::is_integral_v<T>;
-  using Sum = typename Wide<T>::Sum;
-  using Order = typename Wide<T>::Order;
-  using Out = std::conditional_t<real, T, int64_t>;
+void reduce_number(ReduceOp op, const View& y, const ConstView& x, const ConstView& center, ReduceShape s) {
   switch (op) {
     case ReduceOp::Sum:
-      return reduce_all<SumOf<Sum>, T, Out>(y, x, center, s);
+      return reduce_all<SumOf<T>, T, T>(y, x, center, s);
     case ReduceOp::Prod:
-      return reduce_all<ProdOf<Sum>, T, Out>(y, x, center, s);
+      return reduce_all<ProdOf<T>, T, T>(y, x, center, s);
     case ReduceOp::Max:
-      return reduce_all<MaxOf<Order>, T, T>(y, x, center, s);
+      return reduce_all<MaxOf<T>, T, T>(y, x, center, s);
     case ReduceOp::Min:
-      return reduce_all<MinOf<Order>, T, T>(y, x, center, s);
-    case ReduceOp::All:
-      return reduce_all<Truth<true>, T, bool>(y, x, center, s);
-    case ReduceOp::Any:
-      return reduce_all<Truth<false>, T, bool>(y, x, center, s);
+      return reduce_all<MinOf<T>, T, T>(y, x, center, s);
     case ReduceOp::SumSquares:
-      if constexpr (real) return reduce_all<SumSquaresOf<Sum>, T, T>(y, x, center, s);
+      if constexpr (!std::is_integral_v<T>) reduce_all<SumSquaresOf<T>, T, T>(y, x, center, s);
       return;
     case ReduceOp::SumSquaredDeviation:
-      if constexpr (real) return reduce_all<SumSquaredDeviationOf<Sum>, T, T>(y, x, center, s);
+      if constexpr (!std::is_integral_v<T>) reduce_all<SumSquaredDeviationOf<T>, T, T>(y, x, center, s);
+      return;
+    default:
       return;
   }
 }
 
 template <class T>
 void arg_typed(bool largest, const View& values, const View& positions, const ConstView& x, ReduceShape s) {
-  using Order = typename Wide<T>::Order;
   const T* from = x.as<T>();
   T* value = values.numel > 0 ? values.as<T>() : nullptr;
   int64_t* position = positions.as<int64_t>();
   parallel_for(s.outer * s.inner, 32768 / (s.n + 1) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       const T* column = from + p / s.inner * s.n * s.inner + p % s.inner;
-      Order best = Order(column[0]);
+      T best = column[0];
       int64_t at = 0;
       for (int64_t i = 1; i < s.n && best == best; ++i) {
-        Order v = Order(column[i * s.inner]);
+        T v = column[i * s.inner];
         if (v != v || (largest ? v > best : v < best)) {
           best = v;
           at = i;
@@ -180,11 +141,19 @@ void arg_typed(bool largest, const View& values, const View& positions, const Co
 
 void reduce(const Launch&, ReduceOp op, const View& y, const ConstView& x, const ConstView& center, ReduceShape shape) {
   switch (x.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return reduce_typed<T>(op, y, x, center, shape);
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
+    case ScalarType::Float:
+      return reduce_number<float>(op, y, x, center, shape);
+    case ScalarType::Double:
+      return reduce_number<double>(op, y, x, center, shape);
+    case ScalarType::Long:
+      return reduce_number<int64_t>(op, y, x, center, shape);
+    case ScalarType::Half:
+      return reduce_all<SumOf<float>, Half, Half>(y, x, center, shape);
+    case ScalarType::BFloat16:
+      return reduce_all<SumOf<float>, BFloat16, BFloat16>(y, x, center, shape);
+    case ScalarType::Bool:
+      return op == ReduceOp::All ? reduce_all<Truth<true>, bool, bool>(y, x, center, shape)
+                                 : reduce_all<Truth<false>, bool, bool>(y, x, center, shape);
     default:
       return;
   }
@@ -193,11 +162,12 @@ void reduce(const Launch&, ReduceOp op, const View& y, const ConstView& x, const
 void reduce_arg(const Launch&, bool largest, const View& values, const View& positions, const ConstView& x,
                 ReduceShape shape) {
   switch (x.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return arg_typed<T>(largest, values, positions, x, shape);
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
+    case ScalarType::Float:
+      return arg_typed<float>(largest, values, positions, x, shape);
+    case ScalarType::Double:
+      return arg_typed<double>(largest, values, positions, x, shape);
+    case ScalarType::Long:
+      return arg_typed<int64_t>(largest, values, positions, x, shape);
     default:
       return;
   }
