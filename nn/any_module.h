@@ -100,16 +100,16 @@ class AnyModule {
  public:
   AnyModule() = default;
   template <class M>
-  explicit AnyModule(std::shared_ptr<M> module)
-      : module_(std::move(module)), type_(&typeid(M)), forward_(&detail::any_forward<M>) {}
+  explicit AnyModule(const std::shared_ptr<M>& module) : AnyModule(module, static_cast<M*>(nullptr)) {}
   template <class M>
   requires std::is_base_of_v<Module, std::decay_t<M>>
-  explicit AnyModule(M&& module) : AnyModule(detail::make_module<std::decay_t<M>>(std::forward<M>(module))) {}
+  explicit AnyModule(M&& module)
+      : AnyModule(detail::own(new std::decay_t<M>(std::forward<M>(module))), static_cast<std::decay_t<M>*>(nullptr)) {}
   template <class M>
-  explicit AnyModule(const ModuleHolder<M>& holder) : AnyModule(holder.ptr()) {}
+  explicit AnyModule(const ModuleHolder<M>& holder) : AnyModule(holder.module_ptr(), static_cast<M*>(nullptr)) {}
   template <class M>
-  AnyModule& operator=(std::shared_ptr<M> module) {
-    return *this = AnyModule(std::move(module));
+  AnyModule& operator=(const std::shared_ptr<M>& module) {
+    return *this = AnyModule(module);
   }
 
   /// A deep copy.
@@ -178,6 +178,10 @@ class AnyModule {
     if (!module_) detail::any_empty(method);
   }
 
+  template <class M>
+  AnyModule(std::shared_ptr<Module> module, M*)
+      : module_(std::move(module)), type_(&typeid(M)), forward_(&detail::any_forward<M>) {}
+
   std::shared_ptr<Module> module_;
   const std::type_info* type_ = nullptr;
   AnyValue (*forward_)(Module&, detail::AnyArguments) = nullptr;
@@ -192,7 +196,7 @@ class NamedAnyModule {
   requires std::is_base_of_v<Module, std::decay_t<M>> NamedAnyModule(std::string name, M&& module)
       : name_(std::move(name)), module_(std::forward<M>(module)) {}
   template <class M>
-  NamedAnyModule(std::string name, const ModuleHolder<M>& holder) : name_(std::move(name)), module_(holder.ptr()) {}
+  NamedAnyModule(std::string name, const ModuleHolder<M>& holder) : name_(std::move(name)), module_(holder) {}
   NamedAnyModule(std::string name, AnyModule module) : name_(std::move(name)), module_(std::move(module)) {}
 
   const std::string& name() const noexcept { return name_; }

@@ -3,7 +3,9 @@
 #include <fulmen/autograd/ops/random.h>
 #include <fulmen/nn/init.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace fulmen::nn::init {
 namespace {
@@ -17,6 +19,16 @@ double kaiming_std(const Tensor& tensor, double a, FanMode mode, Nonlinearity no
 double xavier_std(const Tensor& tensor, double gain) {
   const auto [fan_in, fan_out] = _calculate_fan_in_and_fan_out(tensor);
   return gain * std::sqrt(2.0 / static_cast<double>(fan_in + fan_out));
+}
+
+// A first guess good to 2e-3 (Winitzki 2008), made exact by Newton's method.
+double inverse_erf(double y) {
+  if (y <= -1 || y >= 1) return y * std::numeric_limits<double>::infinity();
+  constexpr double pi = 3.14159265358979323846, a = 0.147;
+  const double log_term = std::log1p(-y * y), half = 2 / (pi * a) + log_term / 2;
+  double x = std::copysign(std::sqrt(std::sqrt(half * half - log_term / a) - half), y);
+  for (int step = 0; step < 3; ++step) x -= (std::erf(x) - y) / (2 / std::sqrt(pi) * std::exp(-x * x));
+  return x;
 }
 
 // Orthonormal columns of a tall matrix [rows, cols] by Householder reflections, with the signs that make the triangular
@@ -71,6 +83,7 @@ double calculate_gain(Nonlinearity nonlinearity, double param) {
   if (nonlinearity.is<enumtype::kTanh>()) return 5.0 / 3.0;
   if (nonlinearity.is<enumtype::kReLU>()) return std::sqrt(2.0);
   if (nonlinearity.is<enumtype::kLeakyReLU>()) return std::sqrt(2.0 / (1 + param * param));
+  if (nonlinearity.is<enumtype::kSELU>()) return 0.75;
   return 1.0;
 }
 
@@ -100,14 +113,31 @@ Tensor eye_(Tensor matrix) {
   return matrix;
 }
 
-Tensor dirac_(Tensor tensor) {
+Tensor dirac_(Tensor tensor, int64_t groups) {
   NoGradGuard no_grad;
   FULMEN_CHECK(tensor.dim() >= 3 && tensor.dim() <= 5, "Only tensors with 3, 4, or 5 dimensions are supported; got ",
                tensor);
+  FULMEN_CHECK(groups > 0 && tensor.size(0) % groups == 0, "dirac_: the ", tensor.size(0),
+               " output channels do not divide into ", groups, " groups");
   tensor.zero_();
   Tensor centre = tensor;
   for (int64_t d = tensor.dim() - 1; d >= 2; --d) centre = centre.select(d, tensor.size(d) / 2);
-  centre.diagonal().fill_(1);
+  const int64_t rows = tensor.size(0) / groups;
+  for (int64_t g = 0; g < groups; ++g) centre.narrow(0, g * rows, rows).diagonal().fill_(1);
+  return tensor;
+}
+
+Tensor trunc_normal_(Tensor tensor, double mean, double std, double low, double high) {
+  NoGradGuard no_grad;
+  // Uniform between the probabilities of the bounds, through the inverse of the distribution.
+  const auto bound = [&](double x) { return std::erf((x - mean) / (std * std::sqrt(2.0))); };
+  tensor.uniform_(bound(low), bound(high));
+  const Tensor values = tensor.to(kDouble).cpu().contiguous();
+  double* v = values.data_ptr<double>();
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    v[i] = std::clamp(mean + std * std::sqrt(2.0) * inverse_erf(v[i]), low, high);
+  }
+  tensor.copy_(values);
   return tensor;
 }
 

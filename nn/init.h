@@ -11,7 +11,7 @@ namespace fulmen::nn::init {
 using FanMode = OneOf<enumtype::kFanIn, enumtype::kFanOut>;
 using Nonlinearity = OneOf<enumtype::kLinear, enumtype::kConv1D, enumtype::kConv2D, enumtype::kConv3D,
                            enumtype::kConvTranspose1D, enumtype::kConvTranspose2D, enumtype::kConvTranspose3D,
-                           enumtype::kSigmoid, enumtype::kTanh, enumtype::kReLU, enumtype::kLeakyReLU>;
+                           enumtype::kSigmoid, enumtype::kTanh, enumtype::kReLU, enumtype::kLeakyReLU, enumtype::kSELU>;
 
 /// The factor that keeps the variance across a layer with this activation; `param` is leaky ReLU's slope.
 double calculate_gain(Nonlinearity nonlinearity, double param = 0.01);
@@ -21,10 +21,12 @@ Tensor ones_(Tensor tensor);
 Tensor zeros_(Tensor tensor);
 Tensor uniform_(Tensor tensor, double low = 0, double high = 1);
 Tensor normal_(Tensor tensor, double mean = 0, double std = 1);
+/// Normal, drawn again where it falls outside low..high; no mean more than two deviations outside.
+Tensor trunc_normal_(Tensor tensor, double mean = 0, double std = 1, double low = -2, double high = 2);
 /// The identity matrix; two dimensions.
 Tensor eye_(Tensor matrix);
-/// Preserves the identity of as many channels as possible; three to five dimensions [out, in, ...].
-Tensor dirac_(Tensor tensor);
+/// Preserves the identity of as many channels of each group as possible; three to five dimensions [out, in, ...].
+Tensor dirac_(Tensor tensor, int64_t groups = 1);
 /// A (semi-)orthogonal matrix; dimensions after the first are joined.
 Tensor orthogonal_(Tensor tensor, double gain = 1.0);
 /// Columns with the fraction `sparsity` of zeros, the rest normal; two dimensions.

@@ -1,7 +1,7 @@
 #pragma once
-#include <fulmen/tensor/any_function.h>
 #include <fulmen/nn/any_value.h>
 #include <fulmen/nn/ordered_dict.h>
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/tensor/tensor.h>
 
 #include <iosfwd>
@@ -112,7 +112,7 @@ class Module : public std::enable_shared_from_this<Module> {
   }
   template <IsHolder Holder>
   Holder register_module(std::string name, Holder holder) {
-    add_child(std::move(name), holder.ptr());
+    add_child(std::move(name), holder.module_ptr());
     return holder;
   }
   template <class M>
@@ -122,7 +122,7 @@ class Module : public std::enable_shared_from_this<Module> {
   }
   template <IsHolder Holder>
   Holder replace_module(const std::string& name, Holder holder) {
-    children_[name] = holder.ptr();
+    children_[name] = holder.module_ptr();
     return holder;
   }
   void unregister_module(const std::string& name);
@@ -176,13 +176,8 @@ class Module : public std::enable_shared_from_this<Module> {
 };
 
 namespace detail {
+/// Takes over a module made with new.
 std::shared_ptr<Module> own(Module* module);
-/// What std::shared_ptr<M>(new M(...)) gives, without a control block class for every M, which costs time to compile.
-template <class M, class... Args>
-std::shared_ptr<M> make_module(Args&&... args) {
-  M* module = new M(std::forward<Args>(args)...);
-  return std::shared_ptr<M>(own(module), module);
-}
 }  // namespace detail
 
 /// Prints the module and its children, indented.

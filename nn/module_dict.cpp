@@ -14,6 +14,12 @@ std::shared_ptr<Module> ModuleDictImpl::clone(const std::optional<Device>& devic
 
 void ModuleDictImpl::pretty_print(std::ostream& stream) const { stream << printed_namespace() << "ModuleDict"; }
 
+ModuleDictImpl::Items ModuleDictImpl::items() const { return children_; }
+std::vector<std::string> ModuleDictImpl::keys() const { return children_.keys(); }
+std::vector<std::shared_ptr<Module>> ModuleDictImpl::values() const { return children_.values(); }
+std::shared_ptr<Module> ModuleDictImpl::operator[](const std::string& key) const { return children_[key]; }
+void ModuleDictImpl::update(const ModuleDictImpl& modules) { update(modules.items()); }
+
 std::shared_ptr<Module> ModuleDictImpl::pop(const std::string& key) {
   std::shared_ptr<Module> module = children_[key];
   children_.erase(key);

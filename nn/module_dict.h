@@ -21,9 +21,9 @@ class ModuleDictImpl : public Cloneable<ModuleDictImpl> {
   void reset() override {}
   void pretty_print(std::ostream& stream) const override;
 
-  Items items() const { return children_; }
-  std::vector<std::string> keys() const { return children_.keys(); }
-  std::vector<std::shared_ptr<Module>> values() const { return children_.values(); }
+  Items items() const;
+  std::vector<std::string> keys() const;
+  std::vector<std::shared_ptr<Module>> values() const;
   Iterator begin() { return children_.begin(); }
   Iterator end() { return children_.end(); }
   ConstIterator begin() const { return std::as_const(children_).begin(); }
@@ -38,9 +38,9 @@ class ModuleDictImpl : public Cloneable<ModuleDictImpl> {
   /// Adds modules; those under known keys are replaced.
   void update(const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& modules);
   void update(const Items& modules);
-  void update(const ModuleDictImpl& modules) { update(modules.items()); }
+  void update(const ModuleDictImpl& modules);
 
-  std::shared_ptr<Module> operator[](const std::string& key) const { return children_[key]; }
+  std::shared_ptr<Module> operator[](const std::string& key) const;
   template <class M>
   M& at(const std::string& key) {
     M* module = children_[key]->template as<M>();

@@ -6,6 +6,10 @@ namespace fulmen::nn {
 namespace detail {
 [[noreturn]] void empty_holder(const std::type_info& contained);
 void print_contained(std::ostream& stream, const Module* module);
+template <class T>
+inline constexpr bool is_shared_ptr = false;
+template <class T>
+inline constexpr bool is_shared_ptr<std::shared_ptr<T>> = true;
 }  // namespace detail
 
 /// A shared handle on a module: copying it aliases the same module. `Linear` is a ModuleHolder<LinearImpl>; arguments
@@ -15,18 +19,22 @@ class ModuleHolder : public ModuleHolderTag {
  public:
   using ContainedType = Contained;
 
-  ModuleHolder() : impl_(make_default()) {}
+  ModuleHolder() { hold(make_default()); }
   ModuleHolder(std::nullptr_t) {}
-  ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}
+  template <class M>
+  requires std::is_convertible_v<M*, Contained*> ModuleHolder(const std::shared_ptr<M>& module)
+      : owner_(module), impl_(module.get()) {}
   /// The holder of a derived module is a holder of its parent.
   template <class Other>
   requires(!std::is_same_v<Other, Contained> && std::is_base_of_v<Contained, Other>)
       ModuleHolder(const ModuleHolder<Other>& other)
-      : impl_(other.is_empty() ? nullptr : other.ptr()) {}
+      : owner_(other.module_ptr()), impl_(other.unchecked()) {}
   template <class Head, class... Tail>
-  requires(sizeof...(Tail) > 0 ||
-           !std::is_base_of_v<ModuleHolder, std::decay_t<Head>>) explicit ModuleHolder(Head&& head, Tail&&... tail)
-      : impl_(detail::make_module<Contained>(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
+  requires(sizeof...(Tail) > 0 || !(std::is_base_of_v<ModuleHolder, std::decay_t<Head>> ||
+                                    detail::is_shared_ptr<std::decay_t<Head>>)) explicit ModuleHolder(Head&& head,
+                                                                                                      Tail&&... tail) {
+    hold(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...));
+  }
 
   explicit operator bool() const noexcept { return impl_ != nullptr; }
   bool is_empty() const noexcept { return impl_ == nullptr; }
@@ -34,18 +42,21 @@ class ModuleHolder : public ModuleHolderTag {
   const Contained* operator->() const { return get(); }
   Contained& operator*() { return *get(); }
   const Contained& operator*() const { return *get(); }
-  const std::shared_ptr<Contained>& ptr() const {
+  std::shared_ptr<Contained> ptr() const {
+    check();
+    return std::shared_ptr<Contained>(owner_, impl_);
+  }
+  /// The same as a pointer to Module, which is cheaper to copy around; null for an empty holder.
+  const std::shared_ptr<Module>& module_ptr() const { return owner_; }
+  Contained* get() {
     check();
     return impl_;
   }
-  Contained* get() {
-    check();
-    return impl_.get();
-  }
   const Contained* get() const {
     check();
-    return impl_.get();
+    return impl_;
   }
+  Contained* unchecked() const noexcept { return impl_; }
 
   /// forward() of the module.
   template <class... Args>
@@ -59,10 +70,14 @@ class ModuleHolder : public ModuleHolderTag {
   }
 
  private:
-  static std::shared_ptr<Contained> make_default() {
+  static Contained* make_default() {
     static_assert(std::is_default_constructible_v<Contained>,
                   "This module has no default constructor: give the holder arguments, or nullptr for an empty one.");
-    return detail::make_module<Contained>();
+    return new Contained();
+  }
+  void hold(Contained* module) {
+    owner_ = detail::own(module);
+    impl_ = module;
   }
   void check() const {
     if (!impl_) [[unlikely]]
@@ -70,12 +85,15 @@ class ModuleHolder : public ModuleHolderTag {
   }
 
  protected:
-  std::shared_ptr<Contained> impl_;
+  // One type of shared_ptr for all holders: a std::shared_ptr<Contained> for each would double the time it takes to
+  // compile the layers' headers.
+  std::shared_ptr<Module> owner_;
+  Contained* impl_ = nullptr;
 };
 
 template <class Contained>
 std::ostream& operator<<(std::ostream& stream, const ModuleHolder<Contained>& holder) {
-  detail::print_contained(stream, holder.is_empty() ? nullptr : holder.ptr().get());
+  detail::print_contained(stream, holder.module_ptr().get());
   return stream;
 }
 

@@ -25,21 +25,19 @@ class ModuleListImpl : public Cloneable<ModuleListImpl> {
   void push_back(std::shared_ptr<Module> module) { insert(modules_.size(), std::move(module)); }
   template <class M>
   requires std::is_base_of_v<Module, std::decay_t<M>>
-  void push_back(M&& module) { push_back(detail::make_module<std::decay_t<M>>(std::forward<M>(module))); }
+  void push_back(M&& module) { push_back(detail::own(new std::decay_t<M>(std::forward<M>(module)))); }
   template <class M>
   void push_back(const ModuleHolder<M>& holder) {
-    push_back(std::shared_ptr<Module>(holder.ptr()));
+    push_back(holder.module_ptr());
   }
   /// Puts a module before position `index`; the names of the ones after it grow by one.
   void insert(size_t index, std::shared_ptr<Module> module);
   template <class M>
   requires std::is_base_of_v<Module, std::decay_t<M>>
-  void insert(size_t index, M&& module) {
-    insert(index, detail::make_module<std::decay_t<M>>(std::forward<M>(module)));
-  }
+  void insert(size_t index, M&& module) { insert(index, detail::own(new std::decay_t<M>(std::forward<M>(module)))); }
   template <class M>
   void insert(size_t index, const ModuleHolder<M>& holder) {
-    insert(index, std::shared_ptr<Module>(holder.ptr()));
+    insert(index, holder.module_ptr());
   }
   /// Adds the modules of any range of modules, holders or shared pointers.
   template <class Range>

@@ -52,6 +52,8 @@ Tensor& ParameterDictImpl::insert(std::string key, Tensor parameter) {
   const bool requires_grad = parameter.requires_grad();
   return register_parameter(std::move(key), std::move(parameter), requires_grad);
 }
+std::vector<std::string> ParameterDictImpl::keys() const { return parameters_.keys(); }
+std::vector<Tensor> ParameterDictImpl::values() const { return parameters_.values(); }
 Tensor ParameterDictImpl::pop(const std::string& key) {
   Tensor parameter = parameters_[key];
   parameters_.erase(key);

@@ -57,8 +57,8 @@ class ParameterDictImpl : public Cloneable<ParameterDictImpl> {
   Tensor& insert(std::string key, Tensor parameter);
   /// Removes and returns a parameter; an unknown key is an error.
   Tensor pop(const std::string& key);
-  std::vector<std::string> keys() const { return parameters_.keys(); }
-  std::vector<Tensor> values() const { return parameters_.values(); }
+  std::vector<std::string> keys() const;
+  std::vector<Tensor> values() const;
   Iterator begin() { return parameters_.begin(); }
   Iterator end() { return parameters_.end(); }
   ConstIterator begin() const { return std::as_const(parameters_).begin(); }

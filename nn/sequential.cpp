@@ -1,3 +1,4 @@
+#include <fulmen/autograd/anomaly.h>
 #include <fulmen/nn/sequential.h>
 #include <fulmen/nn/type_name.h>
 
@@ -38,12 +39,19 @@ const AnyModule& SequentialImpl::checked(size_t index) const {
   return modules_[index];
 }
 
+AnyValue SequentialImpl::run(size_t index, detail::AnyArguments inputs) {
+  if (!autograd::anomaly_enabled()) [[likely]]
+    return modules_[index].forward_values(inputs);
+  autograd::CallScope scope(children_[index].key() + " (" + short_type_name(typeid(*modules_[index].ptr())) + ")");
+  return modules_[index].forward_values(inputs);
+}
+
 AnyValue SequentialImpl::forward_any(detail::AnyArguments inputs) {
   FULMEN_CHECK(!modules_.empty(), "Cannot call forward() on an empty Sequential");
   size_t i = 0;
   try {
-    AnyValue value = modules_[0].forward_values(inputs);
-    for (i = 1; i < modules_.size(); ++i) value = modules_[i].forward_values({&value, 1});
+    AnyValue value = run(0, inputs);
+    for (i = 1; i < modules_.size(); ++i) value = run(i, {&value, 1});
     return value;
   } catch (Error& error) {
     const Module& child = *modules_[i].ptr();

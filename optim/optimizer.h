@@ -1,8 +1,8 @@
 #pragma once
 #include <fulmen/autograd/ops/optim.h>
-#include <fulmen/tensor/any_function.h>
 #include <fulmen/nn/options.h>
 #include <fulmen/nn/ordered_dict.h>
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/tensor/tensor.h>
 
 #include <memory>
@@ -46,7 +46,7 @@ template <class Derived>
 class OptimizerCloneableParamState : public OptimizerParamState {
  public:
   std::unique_ptr<OptimizerParamState> clone() const override {
-    return std::make_unique<Derived>(static_cast<const Derived&>(*this));
+    return std::unique_ptr<OptimizerParamState>(new Derived(static_cast<const Derived&>(*this)));
   }
   friend bool operator==(const Derived& a, const Derived& b) { return OptimizerParamState::equal(a, b); }
 };
@@ -68,7 +68,7 @@ template <class Derived>
 class OptimizerCloneableOptions : public OptimizerOptions {
  public:
   std::unique_ptr<OptimizerOptions> clone() const override {
-    return std::make_unique<Derived>(static_cast<const Derived&>(*this));
+    return std::unique_ptr<OptimizerOptions>(new Derived(static_cast<const Derived&>(*this)));
   }
   friend bool operator==(const Derived& a, const Derived& b) { return OptimizerOptions::equal(a, b); }
 };

@@ -1,6 +1,7 @@
 #pragma once
+#include <fulmen/tensor/ref_count.h>
+
 #include <cstddef>
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -22,7 +23,18 @@ class AnyFunction<R(A...)> {
     if constexpr (std::is_pointer_v<std::decay_t<F>>) {
       if (callable == nullptr) return;
     }
-    held_.reset(new Held<std::decay_t<F>>(std::forward<F>(callable)));
+    held_ = new Held<std::decay_t<F>>(std::forward<F>(callable));
+  }
+  AnyFunction(const AnyFunction& other) : held_(other.held_) {
+    if (held_) held_->refs.increment();
+  }
+  AnyFunction(AnyFunction&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  AnyFunction& operator=(AnyFunction other) noexcept {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~AnyFunction() {
+    if (held_ && held_->refs.decrement()) delete held_;
   }
 
   explicit operator bool() const noexcept { return held_ != nullptr; }
@@ -32,6 +44,7 @@ class AnyFunction<R(A...)> {
   struct Holder {
     virtual ~Holder() = default;
     virtual R call(A... arguments) = 0;
+    AtomicCounter refs{1};
   };
   template <class F>
   struct Held final : Holder {
@@ -39,7 +52,7 @@ class AnyFunction<R(A...)> {
     R call(A... arguments) override { return static_cast<R>(callable(std::forward<A>(arguments)...)); }
     F callable;
   };
-  std::shared_ptr<Holder> held_;
+  Holder* held_ = nullptr;
 };
 
 }  // namespace fulmen

@@ -1,0 +1,23 @@
+#pragma once
+// Every operation, by family.
+#include <fulmen/autograd/ops/activation.h>
+#include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/autograd/ops/comparison.h>
+#include <fulmen/autograd/ops/copy.h>
+#include <fulmen/autograd/ops/creation.h>
+#include <fulmen/autograd/ops/dropout.h>
+#include <fulmen/autograd/ops/embedding.h>
+#include <fulmen/autograd/ops/gather.h>
+#include <fulmen/autograd/ops/indexing.h>
+#include <fulmen/autograd/ops/join.h>
+#include <fulmen/autograd/ops/loss.h>
+#include <fulmen/autograd/ops/matmul.h>
+#include <fulmen/autograd/ops/norm.h>
+#include <fulmen/autograd/ops/random.h>
+#include <fulmen/autograd/ops/reduction.h>
+#include <fulmen/autograd/ops/select.h>
+#include <fulmen/autograd/ops/softmax.h>
+#include <fulmen/autograd/ops/sort.h>
+#include <fulmen/autograd/ops/tensor_data.h>
+#include <fulmen/autograd/ops/unary.h>
+#include <fulmen/autograd/ops/views.h>
