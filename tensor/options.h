@@ -3,6 +3,7 @@
 #include <fulmen/tensor/dtype.h>
 
 #include <optional>
+#include <string_view>
 
 namespace fulmen {
 
@@ -18,10 +19,14 @@ class TensorOptions {
  public:
   TensorOptions() = default;
   TensorOptions(ScalarType t) : dtype_(t) {}
-  TensorOptions(Device d) : device_(d) {}
+  /// A template, so that TensorOptions({kCUDA, 1}) has one reading.
+  template <class D>
+  requires std::is_same_v<D, Device> TensorOptions(D d) : device_(d) {}
   TensorOptions(DeviceType d) : device_(Device(d)) {}
-  TensorOptions(const std::string& d) : device_(Device(d)) {}
-  TensorOptions(const char* d) : device_(Device(d)) {}
+  /// A device's text. A template, so that the literal 0 is not taken for a text.
+  template <class Text>
+  requires std::is_convertible_v<const Text&, std::string_view> TensorOptions(const Text& d)
+      : device_(Device(std::string(std::string_view(d)))) {}
   TensorOptions(Layout l) : layout_(l) {}
   TensorOptions(DeviceType d, int64_t index) : device_(Device(d, static_cast<DeviceIndex>(index))) {}
 
