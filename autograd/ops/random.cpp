@@ -15,6 +15,12 @@ RandomStream stream_of(OptionalGenerator& generator) {
   return generator ? (*generator)->stream() : default_generator()->stream();
 }
 
+/// The tensor to write to, or a new one where that is strided, whose numbers are then copied.
+Output row_major_like(Forward& f, const Tensor& self) {
+  Output y = f.empty_like(self);
+  return y.is_contiguous() ? std::move(y) : f.empty_like(self);
+}
+
 // In-place random ops overwrite self: no gradient flows back to what was there before.
 struct RandomFill {
   Grads<1> backward(const Saved&, const Tensor&) const { return {}; }
@@ -24,7 +30,7 @@ struct RandomFill {
 struct Uniform : RandomFill {
   static constexpr auto name = "uniform";
   Output forward(Forward& f, const Input& self) {
-    Output y = f.empty_like(self);
+    Output y = row_major_like(f, self);
     kernel::random_uniform(f.launch(y), f.out(y), from, to, stream_of(generator));
     return y;
   }
@@ -34,7 +40,7 @@ struct Uniform : RandomFill {
 struct Normal : RandomFill {
   static constexpr auto name = "normal";
   Output forward(Forward& f, const Input& self) {
-    Output y = f.empty_like(self);
+    Output y = row_major_like(f, self);
     kernel::random_normal(f.launch(y), f.out(y), mean, std, blocks, stream_of(generator));
     return y;
   }
@@ -45,7 +51,7 @@ struct Normal : RandomFill {
 struct Integers : RandomFill {
   static constexpr auto name = "random";
   Output forward(Forward& f, const Input& self) {
-    Output y = f.empty_like(self);
+    Output y = row_major_like(f, self);
     kernel::random_integers(f.launch(y), f.out(y), range, stream_of(generator));
     return y;
   }
@@ -55,7 +61,7 @@ struct Integers : RandomFill {
 struct Bernoulli : RandomFill {
   static constexpr auto name = "bernoulli";
   Output forward(Forward& f, const Input& self) {
-    Output y = f.empty_like(self);
+    Output y = row_major_like(f, self);
     kernel::random_bernoulli(f.launch(y), f.out(y), p, stream_of(generator));
     return y;
   }
@@ -75,7 +81,7 @@ struct BernoulliEach : RandomFill {
 struct Exponential : RandomFill {
   static constexpr auto name = "exponential";
   Output forward(Forward& f, const Input& self) {
-    Output y = f.empty_like(self);
+    Output y = row_major_like(f, self);
     kernel::random_exponential(f.launch(y), f.out(y), lambda, stream_of(generator));
     return y;
   }
