@@ -4,6 +4,7 @@
 #include <fulmen/autograd/ops/views.h>
 #include <fulmen/tensor/npy.h>
 #include <fulmen/tensor/safetensors.h>
+#include <tests/paths.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -117,6 +118,29 @@ TEST_CASE("safetensors: the layout that other readers expect") {
   std::memcpy(x, bytes.data() + 8 + padded, sizeof x);
   CHECK(x[1] == -2.0);
   CHECK(bytes.substr(8 + padded + 16) == std::string("\1\0\1", 3));
+}
+
+TEST_CASE("safetensors: a file made by Python's safetensors 0.6") {
+  const std::string header =
+      "{\"__metadata__\":{\"who\":\"python\"},\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
+      "\"layer.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[8,16]},"
+      "\"h\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[16,18]},"
+      "\"flags\":{\"dtype\":\"BOOL\",\"shape\":[3],\"data_offsets\":[18,21]}}    ";
+  const std::string data("\7\0\0\0\0\0\0\0\0\0\xc0\x3f\0\0\0\xc0\0\x3f\1\0\1", 21);
+  const std::string bytes = file_of(header, data);
+  const Safetensors content = safetensors_from_bytes(bytes.data(), bytes.size());
+  CHECK(*content.text("who") == "python");
+  CHECK(same(*content.tensor("n"), tensor(7)));
+  CHECK(same(*content.tensor("layer.weight"), tensor({{1.5, -2.0}})));
+  CHECK(same(*content.tensor("h"), tensor({0.5}, kBFloat16)));
+  CHECK(same(*content.tensor("flags"), tensor({true, false, true})));
+}
+
+TEST_CASE("safetensors: the reference cases, if they are there") {
+  const std::string folder = fulmen::testing::shared_dir();
+  if (folder.empty()) return;
+  const Safetensors content = load_safetensors(folder + "/conformance/modules.safetensors");
+  CHECK(content.tensors.size() > 1000);
 }
 
 TEST_CASE("safetensors: a file cut short at any byte is refused by name") {
