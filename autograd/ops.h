@@ -13,6 +13,7 @@
 #include <fulmen/autograd/ops/loss.h>
 #include <fulmen/autograd/ops/matmul.h>
 #include <fulmen/autograd/ops/norm.h>
+#include <fulmen/autograd/ops/patterns.h>
 #include <fulmen/autograd/ops/random.h>
 #include <fulmen/autograd/ops/reduction.h>
 #include <fulmen/autograd/ops/select.h>

@@ -1,13 +1,15 @@
 #include <fulmen/tensor/device.h>
 #include <fulmen/tensor/error.h>
 
+#include <iterator>
 #include <ostream>
 
 namespace fulmen {
 
 namespace {
 
-const char* type_name(DeviceType type) { return type == DeviceType::CUDA ? "cuda" : "cpu"; }
+constexpr const char* type_names[] = {"cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip"};
+const char* type_name(DeviceType type) { return type_names[static_cast<int>(type)]; }
 
 // Digits only, no sign, no leading zero, at most 127.
 DeviceIndex parse_index(std::string_view digits, const std::string& text) {
@@ -34,10 +36,13 @@ Device::Device(const std::string& text) : type_(DeviceType::CPU), index_(-1) {
   FULMEN_CHECK(!text.empty(), "Device string must not be empty; expected cpu, cpu:0, cuda or cuda:N");
   const size_t colon = text.find(':');
   const std::string_view type = std::string_view(text).substr(0, colon);
-  FULMEN_CHECK(type == "cpu" || type == "cuda",
-               "Expected one of cpu, cuda device type at start of device string: ", text, " (Invalid device string: '",
-               text, "')");
-  type_ = type == "cuda" ? DeviceType::CUDA : DeviceType::CPU;
+  int found = -1;
+  for (int i = 0; i < static_cast<int>(std::size(type_names)); ++i) {
+    if (type == type_names[i]) found = i;
+  }
+  FULMEN_CHECK(found >= 0, "Expected one of cpu, cuda device type at start of device string: ", text,
+               " (Invalid device string: '", text, "')");
+  type_ = static_cast<DeviceType>(found);
   if (colon != std::string::npos) index_ = parse_index(std::string_view(text).substr(colon + 1), text);
   validate();
 }

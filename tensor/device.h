@@ -5,7 +5,8 @@
 
 namespace fulmen {
 
-enum class DeviceType : int8_t { CPU = 0, CUDA = 1 };
+/// CPU and CUDA hold tensors; the others are names that LibTorch programs mention, without memory behind them.
+enum class DeviceType : int8_t { CPU = 0, CUDA = 1, MKLDNN = 2, OPENGL = 3, OPENCL = 4, IDEEP = 5, HIP = 6 };
 inline constexpr DeviceType kCPU = DeviceType::CPU;
 inline constexpr DeviceType kCUDA = DeviceType::CUDA;
 using DeviceIndex = int8_t;
@@ -16,7 +17,7 @@ struct Device {
   Device(DeviceType type, DeviceIndex index = -1) : type_(type), index_(index) {
     if (index != -1) validate();
   }
-  /// Parses "cpu", "cpu:0", "cuda" or "cuda:N"; anything else is an error.
+  /// Parses "cpu", "cpu:0", "cuda", "cuda:N" and the names above; anything else is an error.
   Device(const std::string& text);
   Device(const char* text) : Device(std::string(text)) {}
   DeviceType type() const { return type_; }

@@ -32,6 +32,15 @@ struct StorageImpl {
   size_t block_bytes = 0;        ///< size of the block that holds this header and, for small storages, the data
 };
 
+/// A storage's memory as LibTorch shows it.
+struct DataPtr {
+  void* get() const { return data; }
+  /// Who lent the memory; null if nobody did.
+  void* get_context() const { return owner; }
+  void* data;
+  MemoryOwner* owner;
+};
+
 /// Shared handle on a StorageImpl.
 class Storage {
  public:
@@ -61,6 +70,7 @@ class Storage {
   StorageImpl* operator->() const { return impl_; }
   StorageImpl* get() const { return impl_; }
   void* data() const { return impl_->data; }
+  DataPtr data_ptr() const { return {impl_->data, impl_->owner}; }
   size_t nbytes() const { return impl_->nbytes; }
   uint32_t use_count() const { return impl_ ? impl_->refs.load() : 0; }
   /// Two storages over the same memory.

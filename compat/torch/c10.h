@@ -26,7 +26,19 @@ inline bool is_nonzero(const Tensor& t) { return t.item<bool>(); }
 }  // namespace at
 
 namespace caffe2 {
-using TypeMeta = fulmen::ScalarType;
+/// A dtype under LibTorch's other name.
+class TypeMeta {
+ public:
+  TypeMeta(fulmen::ScalarType type) : type_(type) {}
+  template <class T>
+  static TypeMeta Make() {
+    return fulmen::CppTypeToScalarType<T>::value;
+  }
+  operator fulmen::ScalarType() const { return type_; }
+
+ private:
+  fulmen::ScalarType type_;
+};
 }  // namespace caffe2
 
 namespace c10 {

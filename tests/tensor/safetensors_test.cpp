@@ -120,7 +120,7 @@ TEST_CASE("safetensors: the layout that other readers expect") {
   CHECK(bytes.substr(8 + padded + 16) == std::string("\1\0\1", 3));
 }
 
-TEST_CASE("safetensors: a file made by Python's safetensors 0.6") {
+TEST_CASE("safetensors: a file made by Python's safetensors") {
   const std::string header =
       "{\"__metadata__\":{\"who\":\"python\"},\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
       "\"layer.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[8,16]},"
