@@ -1,7 +1,6 @@
 #pragma once
 #include <fulmen/kernels/cpu/gemm_tile.h>
-#include <fulmen/kernels/cpu/parallel.h>
-#include <fulmen/kernels/scratch.h>
+#include <fulmen/kernels/cpu/rows.h>
 
 // One matrix product of float or double: which loops run around the tiles. The choice depends on the shape and the
 // layout only.
@@ -128,17 +127,6 @@ static void multiply_packed(const Product<S, T>& p) {
 }
 
 // --- Matrix times vector, rows of the matrix contiguous --------------------------------------------------------------
-
-template <class T, int N>
-FULMEN_INLINE T sum_lanes(typename VecOf<T, N>::type v) {
-  if constexpr (N == 1) {
-    return v[0];
-  } else {
-    typename VecOf<T, N / 2>::type half[2];
-    __builtin_memcpy(half, &v, sizeof v);
-    return sum_lanes<T, N / 2>(half[0] + half[1]);
-  }
-}
 
 /// Dot products of `rows` rows of a with x.
 template <class T, int rows>
