@@ -84,7 +84,7 @@ struct NumberOperand {
   case ScalarType::N:                                \
     *reinterpret_cast<T*>(&value) = number_as<T>(c); \
     break;
-      FULMEN_FOR_EACH_COMPUTE_TYPE(X)
+      FULMEN_FOR_EACH_DTYPE(X)
 #undef X
       default:
         break;
