@@ -3,16 +3,23 @@
 
     python bench/house_prices.py FILE.csv TARGET [seed ...]      one line of JSON per seed, like the example's
 
-Test rows are the first 20 % of randperm(rows) after manual_seed(seed), validation rows the next 10 %, training rows the rest.
-Features: numbers are filled with the training median, standardised and cut to -clip .. clip; texts become one column per
-category of the training rows. Target: log(1 + y) if all training targets are positive and their skewness is above 1, then
-standardised. Network: [Linear, LayerNorm, SiLU, Dropout] for each hidden width, then Linear to 1. Loss: MSE of the
-standardised target; AdamW; cosine schedule by epochs; the weights of the epoch with the smallest validation MAE are kept.
-Interval: quantiles of the validation rows' residuals, in the standardised target's units.
+Rows: order = randperm(rows) after manual_seed(seed); the first 20 % are for testing, the next 10 % for validation, the rest
+for training.
+Features, learnt from the training rows: missing numbers become the median, with a feature that says so where training rows
+lack values; then standardised and cut to -3 .. 3. Beside it 32 bins per number column, between quantiles, that fill up from
+0 to 1 one after the other (piecewise linear encoding, Gorishniy et al. 2022). A text column becomes one feature per category.
+Target: log(1 + y) if all are positive and the skewness is above 1; then standardised.
+Network: twice [Linear, LayerNorm, SiLU, Dropout 0.1], 128 and 64 units, then Linear to 1; PyTorch's initial weights.
+Training: mean squared error of the standardised target; AdamW, learning rate 0.002, cosine schedule by epochs, weight decay
+1 / (learning rate * number of steps), so that the memory of the weights is as long as the run; 25 epochs in batches of 64 (128
+from 5,000 training rows). The weights of the epoch with the smallest validation MAE are kept.
+Interval: quantiles of the validation rows' residuals, in the standardised target's units, added to the prediction.
 """
+
 import csv
 import json
 import math
+import os
 import sys
 import time
 
@@ -20,12 +27,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-RECIPE = dict(hidden=(128, 64), dropout=0.1, clip=3.0, lr=1e-3, weight_decay=1.0, epochs=30, coverage=0.9)
+RECIPE = dict(hidden=(128, 64), dropout=0.1, clip=3.0, bins=32, lr=2e-3, epochs=25, coverage=0.9)
 
 
 def batch_size(rows):
-    """Small tables need many steps, large ones fewer."""
-    return 64 if rows < 5000 else 256
+    return 64 if rows < 5000 else 128
 
 
 def read(path):
@@ -41,25 +47,36 @@ def read(path):
     return columns
 
 
-def encode(columns, train, clip):
+def number_features(cells, train, clip, bins):
+    missing = cells.isnan()
+    known = cells[train][~missing[train]].sort().values
+    median = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
+    x = torch.where(missing, median, cells)
+    scale = x[train].std(correction=0)
+    x = (x - x[train].mean()) / (scale if scale > 1e-12 else 1)
+    features = [x.clamp(-clip, clip)]
+    edges = torch.quantile(x[train], torch.linspace(0, 1, bins + 1, dtype=x.dtype)).unique()
+    if len(edges) >= 4:
+        features += [((x - low) / (high - low)).clamp(0, 1) for low, high in zip(edges, edges[1:])]
+    if missing[train].any():
+        features.append(missing.double())
+    return torch.stack(features, 1)
+
+
+def encode(columns, train, clip, bins):
     """Features of all rows, with what is learnt from the training rows."""
     features = []
     for cells in columns.values():
         if torch.is_tensor(cells):
-            known = cells[train]
-            known = known[~known.isnan()].sort().values
-            median = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
-            x = torch.where(cells.isnan(), median, cells)
-            scale = x[train].std(correction=0)
-            features.append(((x - x[train].mean()) / (scale if scale > 1e-12 else 1)).clamp(-clip, clip)[:, None])
-        else:
-            kept = sorted({cells[i] for i in train.tolist() if cells[i]})
-            place = {c: k for k, c in enumerate(kept)}
-            one_hot = torch.zeros(len(cells), len(kept), dtype=torch.float64)
-            for row, cell in enumerate(cells):
-                if cell in place:
-                    one_hot[row, place[cell]] = 1
-            features.append(one_hot)
+            features.append(number_features(cells, train, clip, bins))
+            continue
+        kept = sorted({cells[i] for i in train.tolist() if cells[i]})
+        place = {c: k for k, c in enumerate(kept)}
+        one_hot = torch.zeros(len(cells), len(kept), dtype=torch.float64)
+        for row, cell in enumerate(cells):
+            if cell in place:
+                one_hot[row, place[cell]] = 1
+        features.append(one_hot)
     return torch.cat(features, 1).float()
 
 
@@ -97,13 +114,14 @@ def fit(path, target, seed=0, **changes):
     order = torch.randperm(len(y))
     n_test, n_val = int(len(y) * 0.2), int(len(y) * 0.1)
     test, val, train = order[:n_test], order[n_test : n_test + n_val], order[n_test + n_val :]
-    x, scaled = encode(columns, train, recipe["clip"]), Target(y[train])
+    x, scaled = encode(columns, train, recipe["clip"], recipe["bins"]), Target(y[train])
     z = scaled(y)
 
     model = network(x.shape[1], recipe["hidden"], recipe["dropout"])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe["epochs"])
     size = recipe.get("batch") or batch_size(len(train))
+    steps = recipe["epochs"] * math.ceil(len(train) / size)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["lr"], weight_decay=1 / (recipe["lr"] * steps))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe["epochs"])
     best, kept, best_epoch = math.inf, None, 0
     for epoch in range(recipe["epochs"]):
         model.train()
@@ -141,7 +159,7 @@ def fit(path, target, seed=0, **changes):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     for seed in map(int, sys.argv[3:] or ["0"]):
         line = fit(sys.argv[1], sys.argv[2], seed)
         print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}), flush=True)

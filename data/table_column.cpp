@@ -36,6 +36,22 @@ Moments moments(const std::vector<double>& values) {
   return m;
 }
 
+/// The different ones among the values that split `values` into `bins` equal parts, with both ends; none if there are
+/// too few for a bend.
+std::vector<double> quantile_edges(std::vector<double> values, int64_t bins) {
+  std::sort(values.begin(), values.end());
+  std::vector<double> edges;
+  for (int64_t k = 0; k <= bins; ++k) {
+    const double place = static_cast<double>(k) / static_cast<double>(bins) * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<size_t>(place);
+    const double above = values[std::min(below + 1, values.size() - 1)];
+    const double edge = values[below] + (place - static_cast<double>(below)) * (above - values[below]);
+    if (edges.empty() || edge > edges.back()) edges.push_back(edge);
+  }
+  if (edges.size() < 4) edges.clear();
+  return edges;
+}
+
 /// Values below zero appear only after training; they have no logarithm worth having.
 double log_of(double value) { return std::log1p(std::max(value, 0.0)); }
 
@@ -101,8 +117,13 @@ void encode_numbers(const TableColumn& column, const CsvTable& table, double cli
     const bool missing = std::isnan(v);
     if (missing) v = column.fill;
     if (column.log) v = log_of(v);
-    writer.at(row, 0) = static_cast<float>(std::clamp((v - column.mean) / column.deviation, -clip, clip));
-    if (column.missing_feature) writer.at(row, 1) = missing ? 1.0f : 0.0f;
+    const double scaled = (v - column.mean) / column.deviation;
+    writer.at(row, 0) = static_cast<float>(std::clamp(scaled, -clip, clip));
+    for (int64_t k = 0; k < column.bins(); ++k) {
+      const double low = column.edges[static_cast<size_t>(k)], high = column.edges[static_cast<size_t>(k) + 1];
+      writer.at(row, 1 + k) = static_cast<float>(std::clamp((scaled - low) / (high - low), 0.0, 1.0));
+    }
+    if (column.missing_feature) writer.at(row, 1 + column.bins()) = missing ? 1.0f : 0.0f;
     report.filled_numbers += missing;
   }
 }
@@ -168,6 +189,9 @@ void TableColumn::fit_numbers(const CsvTable& table, const TableEncoderOptions& 
   }
   mean = m.mean;
   deviation = m.deviation;
+  if (options.bins == 0) return;
+  for (double& v : values) v = (v - mean) / deviation;
+  edges = quantile_edges(std::move(values), options.bins);
 }
 
 void TableColumn::fit_texts(const CsvTable& table, const TableEncoderOptions& options) {

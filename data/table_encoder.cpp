@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 namespace fulmen::data {
@@ -35,6 +36,7 @@ std::string EncodingReport::summary() const {
 
 TableEncoder::TableEncoder(TableEncoderOptions options) : learnt_(std::make_shared<Learnt>()) {
   FULMEN_CHECK(options.clip > 0, "TableEncoder: clip must be positive; got ", options.clip);
+  FULMEN_CHECK(options.bins >= 0 && options.bins <= 4096, "TableEncoder: bins must be 0 to 4096; got ", options.bins);
   FULMEN_CHECK(options.min_category_rows >= 1 && options.max_categories >= 1,
                "TableEncoder: min_category_rows and max_categories must be at least 1; got ", options.min_category_rows,
                " and ", options.max_categories);
@@ -100,6 +102,7 @@ std::vector<std::string> TableEncoder::feature_names() const {
   std::vector<std::string> names;
   for (const TableColumn& column : learnt().columns) {
     if (!column.is_text) names.push_back(column.name);
+    for (int64_t k = 1; k <= column.bins(); ++k) names.push_back(str(column.name, " bin ", k));
     if (column.missing_feature) names.push_back(column.name + " is missing");
     for (const std::string& category : column.categories) names.push_back(column.name + "=" + category);
     if (column.has_missing) names.push_back(column.name + "=(missing)");
@@ -179,6 +182,12 @@ TableColumn column_from(const Json& json, bool standardized, NumberList& numbers
     column.mean = numbers.next();
     column.deviation = numbers.next();
     if (!(column.deviation > 0)) fail_state("a standard deviation is not positive");
+    for (int64_t left = json.contains("edges") ? get<int64_t>(json, "edges") : 0; left > 0; --left) {
+      column.edges.push_back(numbers.next());
+    }
+    if (column.edges.size() == 1 || !std::is_sorted(column.edges.begin(), column.edges.end(), std::less_equal<>())) {
+      fail_state("the edges of bins do not ascend");
+    }
     return column;
   }
   column.categories = get<std::vector<std::string>>(json, "categories");
@@ -199,6 +208,7 @@ PreprocessorState TableEncoder::state() const {
   const TableEncoderOptions& o = learnt_->options;
   Json json = {{"fill", o.fill == TableEncoderOptions::Fill::Median ? "median" : "mean"},
                {"missing_feature", o.missing_feature},
+               {"bins", o.bins},
                {"min_category_rows", o.min_category_rows},
                {"max_categories", o.max_categories},
                {"standardize_categories", o.standardize_categories},
@@ -211,6 +221,8 @@ PreprocessorState TableEncoder::state() const {
       json["columns"].push_back(
           {{"name", column.name}, {"log", column.log}, {"missing_feature", column.missing_feature}});
       numbers.insert(numbers.end(), {column.fill, column.mean, column.deviation});
+      if (!column.edges.empty()) json["columns"].back()["edges"] = column.edges.size();
+      numbers.insert(numbers.end(), column.edges.begin(), column.edges.end());
       continue;
     }
     json["columns"].push_back({{"name", column.name},
@@ -232,6 +244,7 @@ void TableEncoder::load_state(const PreprocessorState& state) {
   o.fill =
       get<std::string>(json, "fill") == "mean" ? TableEncoderOptions::Fill::Mean : TableEncoderOptions::Fill::Median;
   o.missing_feature = get<bool>(json, "missing_feature");
+  o.bins = get<int64_t>(json, "bins");
   o.min_category_rows = get<int64_t>(json, "min_category_rows");
   o.max_categories = get<int64_t>(json, "max_categories");
   o.standardize_categories = get<bool>(json, "standardize_categories");

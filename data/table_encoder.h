@@ -16,6 +16,10 @@ struct TableEncoderOptions {
   double log_above_skewness = std::numeric_limits<double>::infinity();
   /// Standardised numbers are cut to -clip..clip; infinity: not at all.
   double clip = std::numeric_limits<double>::infinity();
+  /// A number column also becomes this many features that fill up from 0 to 1 one after the other, each over a range
+  /// that holds as many training rows as the next (piecewise linear encoding, Gorishniy et al. 2022): a network follows
+  /// sharp bends far better with them. Columns with few different values get fewer, or none; 0: none anywhere.
+  int64_t bins = 0;
   /// Categories in fewer training rows share one feature, "<column>=(other)", which also takes categories that appear
   /// only later.
   int64_t min_category_rows = 1;
@@ -53,7 +57,7 @@ class TableEncoder final : public Preprocessor {
 
   bool fitted() const override;
   int64_t features() const;
-  /// "Lot_Area", "Street=Pave", "Lot_Frontage is missing", ... in the order of the tensor's columns.
+  /// "Lot_Area", "Lot_Area bin 1", "Lot_Area is missing", "Street=Pave", ... in the order of the tensor's columns.
   std::vector<std::string> feature_names() const;
   /// The table's columns that are used.
   std::vector<std::string> column_names() const;

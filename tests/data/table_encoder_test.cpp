@@ -107,6 +107,25 @@ TEST_SUITE("data") {
     check_row(m(parse_csv("a,b\n,0\n")), 0, {0, 0});
   }
 
+  TEST_CASE("encoder: bins fill up from the smallest to the largest training value") {
+    TableEncoder e({.bins = 4});
+    e.fit(parse_csv("x,flag\n1,0\n2,0\n3,1\n4,1\n5,1\n6,1\n7,1\n8,1\n9,1\n"));
+    CHECK(e.feature_names() == Texts{"x", "x bin 1", "x bin 2", "x bin 3", "x bin 4", "flag"});
+    Tensor x = e(parse_csv("x,flag\n1,0\n4,0\n9,0\n-100,0\n100,0\n"));
+    const std::vector<std::vector<float>> expected = {
+        {0, 0, 0, 0}, {1, 0.5, 0, 0}, {1, 1, 1, 1}, {0, 0, 0, 0}, {1, 1, 1, 1}};
+    for (int64_t i = 0; i < 5; ++i) {
+      for (size_t k = 0; k < 4; ++k) {
+        CHECK(row(x, i)[k + 1] == doctest::Approx(expected[static_cast<size_t>(i)][k]));
+      }
+    }
+    // Equal quantiles make one bin; a column with too few different values has none.
+    TableEncoder few({.bins = 4});
+    few.fit(parse_csv("x,y\n0,1\n0,1\n0,1\n1,1\n2,1\n3,2\n,2\n"));
+    CHECK(few.feature_names() == Texts{"x", "x bin 1", "x bin 2", "x bin 3", "x is missing", "y"});
+    CHECK_THROWS_AS(TableEncoder({.bins = -1}), Error);
+  }
+
   TEST_CASE("encoder: columns without values or without spread become zeros") {
     TableEncoder e;
     CsvTable t = parse_csv("empty,constant,x\n,7,1\n,7,2\n");
@@ -158,8 +177,11 @@ TEST_SUITE("data") {
     }
     CsvTable t = parse_csv(text);
     for (bool standardize : {false, true}) {
-      TableEncoder e(
-          {.log_above_skewness = 0.5, .clip = 3, .min_category_rows = 4, .standardize_categories = standardize});
+      TableEncoder e({.log_above_skewness = 0.5,
+                      .clip = 3,
+                      .bins = 5,
+                      .min_category_rows = 4,
+                      .standardize_categories = standardize});
       e.fit(t);
       TableEncoder loaded, shared = loaded;
       loaded.load_state(e.state());
