@@ -4,6 +4,7 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/meta.h>
 #include <fulmen/autograd/op.h>
+#include <fulmen/kernels/creation.h>
 
 #include <algorithm>
 #include <exception>
@@ -101,6 +102,8 @@ struct GraphTask {
   std::unordered_map<const Node*, std::vector<Capture>> captures;
   variable_list results;
 
+  GraphTask();
+  ~GraphTask();
   void send(const Edge& edge, Tensor gradient, const Node* from, size_t from_output);
   void run();
   void run_node(Waiting next);
@@ -157,6 +160,30 @@ void add_into(Tensor& sum, Tensor g) {
 }
 
 }  // namespace
+
+namespace {
+
+/// Memory that the last backward pass of this thread left behind: small passes, one after the other, allocate none.
+struct Spare {
+  std::vector<Tensor> buffer;
+  std::vector<Waiting> queue;
+};
+thread_local Spare spare;
+
+}  // namespace
+
+GraphTask::GraphTask() {
+  buffer.swap(spare.buffer);
+  queue.swap(spare.queue);
+}
+
+GraphTask::~GraphTask() {
+  constexpr size_t keep = 1024;
+  buffer.clear();
+  queue.clear();
+  if (buffer.capacity() <= keep) buffer.swap(spare.buffer);
+  if (queue.capacity() <= keep) queue.swap(spare.queue);
+}
 
 void GraphTask::send(const Edge& edge, Tensor gradient, const Node* from, size_t from_output) {
   Node* node = edge.function.get();
@@ -369,7 +396,7 @@ void prepare(const variable_list& tensors, const variable_list& given, std::vect
       FULMEN_CHECK(t.numel() == 1, "grad can be implicitly created only for scalar outputs; the tensor is ", t);
       Forward f;
       Tensor one = f.empty_like(t);
-      one.fill_(1);
+      kernel::fill(f.launch(one), f.out(one), 1, 1);
       gradients.push_back(std::move(one));
     }
     roots.push_back(gradient_edge(t));

@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-// Sums and means, products, variances, norms. Every op works in keepdim form; the caller drops the dimensions.
+// Sums and means, products, variances, norms. Sum and Mean, of which there is one in every loss, drop the reduced
+// dimensions themselves; the other ops work in keepdim form, and the caller drops them.
 namespace fulmen {
 
 using namespace autograd;
@@ -22,32 +23,46 @@ Output reduce_as(Forward& f, ReduceOp op, ScalarType type, const Tensor& x, uint
 
 ScalarType sum_type(ScalarType t) { return is_floating_point(t) ? t : kLong; }
 
+/// A gradient of reduced form, with size 1 for each dimension that went.
+Tensor with_dims(const Tensor& gy, const Shape& from, uint32_t mask, bool keepdim) {
+  if (keepdim || gy.dim() == 0) return gy;
+  Shape kept = from;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (mask >> i & 1u) kept[i] = 1;
+  }
+  return gy.reshape(kept);
+}
+
 struct Sum {
   static constexpr auto name = "sum";
   uint32_t mask;
+  bool keepdim;
   Shape from = {};
   Output forward(Forward& f, const Input& x) {
     from = x.sizes();
-    return autograd::reduce(f, ReduceOp::Sum, x, mask);
+    return autograd::reduce(f, ReduceOp::Sum, x, mask, {}, keepdim);
   }
   // gx = gy everywhere
-  Grads<1> backward(const Saved&, const Tensor& gy) const { return {gy.expand(from)}; }
+  Grads<1> backward(const Saved&, const Tensor& gy) const { return {with_dims(gy, from, mask, keepdim).expand(from)}; }
 };
 
 struct Mean {
   static constexpr auto name = "mean";
   uint32_t mask;
+  bool keepdim;
   Shape from = {};
   double count = 0;
   Output forward(Forward& f, const Input& x) {
     from = x.sizes();
-    Output y = autograd::reduce(f, ReduceOp::Sum, x, mask);
+    Output y = autograd::reduce(f, ReduceOp::Sum, x, mask, {}, keepdim);
     count = y.numel() == 0 ? 0 : static_cast<double>(x.numel()) / static_cast<double>(y.numel());
     y.div_(count);
     return y;
   }
   // gx = gy / n
-  Grads<1> backward(const Saved&, const Tensor& gy) const { return {gy.div(count).expand(from)}; }
+  Grads<1> backward(const Saved&, const Tensor& gy) const {
+    return {with_dims(gy.div(count), from, mask, keepdim).expand(from)};
+  }
 };
 
 struct Prod {
@@ -150,7 +165,7 @@ Tensor sum(const Tensor& x, std::optional<ScalarType> dtype) { return sum(x, std
 
 Tensor sum(const Tensor& x, OptionalIntArrayRef dim, bool keepdim, std::optional<ScalarType> dtype) {
   uint32_t mask = dims_mask(dim, x.dim());
-  return drop_dims(apply(Sum{mask}, as_type(x, dtype)), mask, keepdim);
+  return apply(Sum{mask, keepdim}, as_type(x, dtype));
 }
 
 Tensor mean(const Tensor& x, std::optional<ScalarType> dtype) { return mean(x, std::nullopt, false, dtype); }
@@ -159,7 +174,7 @@ Tensor mean(const Tensor& x, OptionalIntArrayRef dim, bool keepdim, std::optiona
   Tensor source = as_type(x, dtype);
   check_floating("mean", source);
   uint32_t mask = dims_mask(dim, x.dim());
-  return drop_dims(apply(Mean{mask}, source), mask, keepdim);
+  return apply(Mean{mask, keepdim}, source);
 }
 
 Tensor prod(const Tensor& x, std::optional<ScalarType> dtype) {
@@ -232,7 +247,7 @@ Tensor sum_to_size(const Tensor& x, IntArrayRef sizes) {
     if (i < lead || (sizes[i - lead] == 1 && have != 1)) mask |= 1u << i;
   }
   if (mask == 0) return x;
-  Tensor y = apply(Sum{mask}, x);
+  Tensor y = apply(Sum{mask, true}, x);
   return lead == 0 ? y : y.view(sizes);
 }
 

@@ -77,11 +77,11 @@ ScalarType reduction_type(ReduceOp op, ScalarType t) {
   return is_floating_point(t) ? t : kLong;
 }
 
-Output reduce(Forward& f, ReduceOp op, const Tensor& x, uint32_t mask, const Tensor& center) {
+Output reduce(Forward& f, ReduceOp op, const Tensor& x, uint32_t mask, const Tensor& center, bool keepdim) {
   ScalarType type = reduction_type(op, x.scalar_type());
   ReductionPlan plan(type == kBool && x.scalar_type() != kBool ? x.ne(0) : x.to(type), mask);
   Tensor middle = center.defined() ? center.to(type).contiguous() : center;
-  Output y = f.empty(plan.kept, type, x.device());
+  Output y = f.empty(keepdim ? plan.kept : without(plan.kept, mask), type, x.device());
   kernel::reduce(f.launch(y), op, f.out(y), f.in(plan.source), middle.defined() ? f.in(middle) : ConstView{},
                  plan.shape);
   return y;

@@ -25,7 +25,8 @@ Tensor drop_dims(const Tensor& y, uint32_t mask, bool keepdim);
 /// The dtype in which x's elements are reduced: what the kernels have, and wide enough for x.
 ScalarType reduction_type(ReduceOp op, ScalarType t);
 
-/// One value reduction of x, sizes in keepdim form; the result has reduction_type(op, x's dtype).
-Output reduce(Forward& f, ReduceOp op, const Tensor& x, uint32_t mask, const Tensor& center = {});
+/// One value reduction of x; the result has reduction_type(op, x's dtype), and the reduced dimensions with size 1
+/// unless `keepdim` is false.
+Output reduce(Forward& f, ReduceOp op, const Tensor& x, uint32_t mask, const Tensor& center = {}, bool keepdim = true);
 
 }  // namespace fulmen::autograd
