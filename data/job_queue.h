@@ -1,8 +1,6 @@
 #pragma once
 #include <fulmen/data/worker_threads.h>
-#include <fulmen/tensor/any_function.h>
 
-#include <deque>
 #include <utility>
 #include <vector>
 
@@ -11,7 +9,7 @@ namespace fulmen::data::detail {
 
 [[noreturn]] void fail_queue_timeout(int64_t milliseconds);
 
-/// First in, first out, between threads.
+/// First in, first out, between threads; for as few values as there are jobs.
 template <class T>
 class Queue {
  public:
@@ -25,7 +23,7 @@ class Queue {
     SignalLock lock(signal_);
     if (!signal_.wait([this] { return !values_.empty(); }, timeout)) fail_queue_timeout(timeout.milliseconds());
     T value = std::move(values_.front());
-    values_.pop_front();
+    values_.erase(values_.begin());
     return value;
   }
   /// Throws all values away; returns how many there were.
@@ -37,7 +35,7 @@ class Queue {
   }
 
  private:
-  std::deque<T> values_;
+  std::vector<T> values_;
   Signal signal_;
 };
 

@@ -260,4 +260,14 @@ void Chain::load_state(const PreprocessorState& state) {
   }
 }
 
+double skewness(const Tensor& x) {
+  Columns c("skewness", x.detach().flatten());
+  const auto n = static_cast<double>(c.rows);
+  const double mean = c.fold(0, 0, [](double sum, double v) { return sum + v; }) / n;
+  const double second = c.fold(0, 0, [mean](double sum, double v) { return sum + (v - mean) * (v - mean); }) / n;
+  const double third =
+      c.fold(0, 0, [mean](double sum, double v) { return sum + (v - mean) * (v - mean) * (v - mean); }) / n;
+  return second > 0 ? third / (second * std::sqrt(second)) : 0;
+}
+
 }  // namespace fulmen::data

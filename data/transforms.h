@@ -130,4 +130,7 @@ class Chain final : public Transform {
   std::shared_ptr<Parts> parts_;
 };
 
+/// The third standardised moment of all values: above 1 means a long tail to the right, where Log1p helps.
+double skewness(const Tensor& x);
+
 }  // namespace fulmen::data

@@ -202,7 +202,8 @@ TEST_SUITE("data") {
     CHECK(batch.data.sizes() == IntArrayRef({3, 2}));
     CHECK(batch.data.data_ptr<float>()[5] == 5);
     CHECK(batch.target.data_ptr<float>()[2] == -4);
-    auto doubled = Pairs().map(transforms::TensorLambda<>([](Tensor t) { return t.add(t); })).map(transforms::Stack<>());
+    auto doubled =
+        Pairs().map(transforms::TensorLambda<>([](Tensor t) { return t.add(t); })).map(transforms::Stack<>());
     CHECK(doubled.get_batch(first).data.data_ptr<float>()[5] == 10);
     datasets::TensorDataset rows(batch.data);
     TensorExample one = rows.get(1);

@@ -151,6 +151,12 @@ TEST_SUITE("data") {
                          Error);
   }
 
+  TEST_CASE("transforms: skewness") {
+    CHECK(skewness(column({1, 2, 3})) == doctest::Approx(0));
+    CHECK(skewness(column({0, 0, 0, 4})) == doctest::Approx(1.1547005));
+    CHECK(skewness(column({5, 5})) == 0);
+  }
+
   TEST_CASE("transforms: errors say what to do") {
     Standardize s;
     CHECK_THROWS_WITH_AS(s(column({1})), doctest::Contains("standardize: call fit() on training data first"), Error);
