@@ -1,7 +1,9 @@
 #include <fulmen/tensor/allocator.h>
 #include <fulmen/tensor/error.h>
+#include <fulmen/tensor/fence.h>
 #include <fulmen/tensor/storage.h>
 
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -40,6 +42,28 @@ struct RetiredMemory final : MemoryOwner {
   MemoryOwner* older;
 };
 
+std::atomic<int> fences{0};
+std::atomic<int64_t> damaged_fences{0};
+constexpr size_t fence_bytes = 64;
+constexpr char fence_byte = '\xa5';
+
+// Memory with a fence before and behind.
+struct Fenced final : MemoryOwner {
+  explicit Fenced(size_t n) : bytes(n), block(static_cast<char*>(allocate_memory(n + 2 * fence_bytes))) {
+    std::memset(block, fence_byte, bytes + 2 * fence_bytes);
+  }
+  ~Fenced() override {
+    bool whole = true;
+    for (size_t i = 0; i < fence_bytes; ++i) {
+      whole = whole && block[i] == fence_byte && block[fence_bytes + bytes + i] == fence_byte;
+    }
+    if (!whole) ++damaged_fences;
+    free_memory(block, bytes + 2 * fence_bytes);
+  }
+  size_t bytes;
+  char* block;
+};
+
 void require_cpu(const Device& device) {
   FULMEN_CHECK(device.is_cpu(), "cannot allocate on ", device, ": this build of Fulmen has no CUDA");
 }
@@ -57,6 +81,10 @@ StorageImpl* Storage::make_header(void* data, size_t nbytes, Device device) {
 
 Storage Storage::allocate(size_t nbytes, Device device) {
   require_cpu(device);
+  if (fences.load(std::memory_order_relaxed) > 0) [[unlikely]] {
+    auto* fenced = new Fenced(nbytes);
+    return borrow(fenced->block + fence_bytes, nbytes, device, fenced);
+  }
   if (join_small && nbytes <= joined_limit) {
     auto* block = static_cast<char*>(allocate_memory(header_bytes + nbytes));
     auto* impl = new (block) StorageImpl;
@@ -114,5 +142,9 @@ void Storage::destroy(StorageImpl* impl) noexcept {
   impl->~StorageImpl();
   free_memory(impl, bytes);
 }
+
+FencedMemory::FencedMemory() { ++fences; }
+FencedMemory::~FencedMemory() { --fences; }
+int64_t FencedMemory::damaged() { return damaged_fences.load(); }
 
 }  // namespace fulmen

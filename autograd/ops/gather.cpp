@@ -63,7 +63,9 @@ struct Gather {
 struct ScatterAdd {
   static constexpr auto name = "scatter_add";
   int64_t dim;
-  Output forward(Forward& f, const Input& x, const Input& index, const Input& source) const {
+  Shape source_sizes = {};
+  Output forward(Forward& f, const Input& x, const Input& index, const Input& source) {
+    source_sizes = source.sizes();
     Output y = f.empty_like(x);
     Launch launch = f.launch(x);
     if (y.data_ptr() != x.data_ptr()) kernel::copy(launch, f.out(y), f.in(x));
@@ -72,9 +74,15 @@ struct ScatterAdd {
     f.save(index);
     return y;
   }
-  // gx = gy; gsource = gy at the positions
+  // gx = gy; gsource = gy at the positions, 0 in the part of the source that was not read
   Grads<3> backward(const Saved& s, const Tensor& gy) const {
-    return {gy, Tensor(), s.needs(2) ? gather(gy, dim, s[0]) : Tensor()};
+    if (!s.needs(2)) return {gy, Tensor(), Tensor()};
+    Tensor index = s[0], read = gather(gy, dim, index);
+    if (source_sizes == index.sizes()) return {gy, Tensor(), read};
+    Tensor whole = zeros(source_sizes, gy.options()), part = whole;
+    for (int64_t d = 0; d < index.dim(); ++d) part = part.narrow(d, 0, index.size(d));
+    part.copy_(read);
+    return {gy, Tensor(), whole};
   }
 };
 

@@ -89,11 +89,9 @@ struct Extreme {
   }
   Grads<2> backward(const Saved& s, const Tensor& gy) const {
     Tensor a = s[0].detach(), b = s[1].detach();
-    if (op == BinaryOp::Minimum) std::swap(a, b);
+    if (op == BinaryOp::Minimum) std::swap(a, b);  // where the other one is larger
     Tensor shared = where(a.eq(b), gy / 2, gy);
-    Tensor larger = where(a.lt(b), Scalar(0.0), shared), smaller = where(a.gt(b), Scalar(0.0), shared);
-    if (op == BinaryOp::Minimum) std::swap(larger, smaller);
-    return {larger, smaller};
+    return {where(a.lt(b), Scalar(0.0), shared), where(a.gt(b), Scalar(0.0), shared)};
   }
 };
 struct Maximum : Extreme<BinaryOp::Maximum> {

@@ -1,6 +1,7 @@
 #include <fulmen/autograd/engine.h>
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/kernels/threads.h>
+#include <fulmen/tensor/fence.h>
 
 #include <chrono>
 #include <cmath>
@@ -39,6 +40,24 @@ std::string text_of(double v) {
   return out;
 }
 
+/// As an integer type holds it: arithmetic wraps around.
+double wrapped(double v, ScalarType t) {
+  switch (t) {
+    case kByte:
+      return static_cast<uint8_t>(static_cast<int64_t>(v));
+    case kChar:
+      return static_cast<int8_t>(static_cast<int64_t>(v));
+    case kShort:
+      return static_cast<int16_t>(static_cast<int64_t>(v));
+    case kInt:
+      return static_cast<int32_t>(static_cast<int64_t>(v));
+    case kBool:
+      return v != 0;
+    default:
+      return v;
+  }
+}
+
 /// Empty if the outputs are what the reference says.
 std::string compare(const Row& row, const std::vector<Tensor>& got, const std::vector<Array>& expected,
                     ScalarType computed_in) {
@@ -54,7 +73,7 @@ std::string compare(const Row& row, const std::vector<Tensor>& got, const std::v
       if (in.relative > tol.relative) tol = in;
     }
     for (int64_t i = 0; i < a.numel(); ++i) {
-      double x = a[i], y = expected[k][i];
+      double x = a[i], y = wrapped(expected[k][i], got[k].scalar_type());
       bool same = x == y || (std::isnan(x) && std::isnan(y)) ||
                   std::abs(x - y) <= row.tolerance_ * (tol.absolute + tol.relative * std::abs(y));
       // Beyond float16's largest number the reference cannot know better.
@@ -78,6 +97,7 @@ class Checker {
       gradients(shapes);
     }
     if (row_.shapes_.empty()) attempt("row", [] { return std::string("has no inputs()"); });
+    inplace();
     sizes();
     specials();
     threads();
@@ -101,6 +121,17 @@ class Checker {
   }
 
   std::string values(const std::vector<Tensor>& in, ScalarType computed_in) {
+    int64_t damaged = FencedMemory::damaged();
+    std::string problem;
+    {
+      FencedMemory fences;
+      problem = unfenced_values(in, computed_in);
+    }
+    if (problem.empty() && FencedMemory::damaged() != damaged) return "wrote outside of a tensor's memory";
+    return problem;
+  }
+
+  std::string unfenced_values(const std::vector<Tensor>& in, ScalarType computed_in) {
     std::vector<Array> arrays;
     for (const Tensor& t : in) arrays.push_back(to_array(t));
     NoGradGuard no_grad;
@@ -134,6 +165,28 @@ class Checker {
       // Repeated values are ties, and integer inputs may have to differ.
       if (!any || (row_.distinct_ && std::strcmp(v.name, "expanded") == 0)) continue;
       attempt(v.name, [&] { return values(in, t); });
+    }
+  }
+
+  void inplace() {
+    if (!row_.inplace_ || row_.shapes_.empty()) return;
+    ScalarType t = row_.dtypes_[0];
+    for (auto [name, change] : {std::pair<const char*, Tensor (*)(const Tensor&)>{"in place", nullptr},
+                                {"in place, transposed", transposed},
+                                {"in place, sliced", sliced}}) {
+      attempt(name, [&, change = change]() -> std::string {
+        std::vector<Tensor> in = samples_.draw(row_.shapes_[0], t);
+        std::vector<Array> arrays;
+        for (Tensor& x : in) {
+          if (change && x.dim() >= 2) x = change(x);
+          arrays.push_back(to_array(x));
+        }
+        NoGradGuard no_grad;
+        int64_t version = in[0]._version();
+        row_.inplace_(in);
+        if (in[0]._version() <= version) return "the version counter did not move";
+        return compare(row_, {in[0]}, row_.reference_(arrays), t);
+      });
     }
   }
 

@@ -9,9 +9,8 @@
 // precision gives; the rest follows by itself:
 //   values in every dtype; inputs contiguous, transposed, sliced, expanded, empty and 0-dimensional; NaN and infinity;
 //   first and second derivatives against finite differences in random directions; the same bits for 1, 2 and 4 threads;
-//   agreement with another device (--device); declared errors with their text; a speed figure (--speed).
-// Writing outside of an output is caught by running the table under AddressSanitizer, whose builds give every tensor an
-// allocation of exactly its size.
+//   fences around the memory of every tensor that the op makes; the in-place form; agreement with another device
+//   (--device); declared errors with their text; a speed figure (--speed).
 //
 //   table.row("exp").inputs({{3, 4}}).domain(-3, 3).call([](In in) { return exp(in[0]); })
 //       .reference(elementwise([](double x) { return std::exp(x); }));
@@ -97,6 +96,8 @@ class Row {
   /// Other ops that this row runs.
   Row& covers(std::vector<std::string> names);
   Row& error(std::string what, std::function<void()> run, std::string message);
+  /// The op in place, on its first input: must give what call() gives, and count as a write.
+  Row& inplace(std::function<void(In)> f);
   /// Shapes for the speed figure and the comparison of thread counts.
   Row& large(std::vector<std::vector<int64_t>> shapes);
 
@@ -113,6 +114,7 @@ class Row {
   bool distinct_ = false, fixed_ = false;
   Call call_;
   Reference reference_;
+  std::function<void(In)> inplace_;
   std::vector<ScalarType> dtypes_{kDouble, kFloat, kHalf, kBFloat16};
   double tolerance_ = 1;
   int order_ = 2;

@@ -143,6 +143,10 @@ Row& Row::error(std::string what, std::function<void()> run, std::string message
   errors_.push_back({std::move(what), std::move(run), std::move(message)});
   return *this;
 }
+Row& Row::inplace(std::function<void(In)> f) {
+  inplace_ = std::move(f);
+  return *this;
+}
 Row& Row::large(std::vector<std::vector<int64_t>> shapes) {
   large_ = std::move(shapes);
   return *this;
