@@ -11,13 +11,13 @@ uint64_t next_sequence() {
   return __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED);
 }
 
-// Nodes whose last reference went while another one was being destroyed. Leaked on purpose: it must outlive static
-// tensors.
-struct Pending {
-  std::vector<Node*> nodes;
-  bool draining = false;
+// Nodes whose last reference went while another one was being destroyed: a list through the nodes themselves. It has no
+// destructor, so it outlives static tensors.
+struct Dying {
+  Node* first;
+  bool draining;
 };
-thread_local constinit Pending* pending = nullptr;
+thread_local constinit Dying dying{nullptr, false};
 
 }  // namespace
 
@@ -37,21 +37,18 @@ Node::~Node() {
 // A graph may be a chain of millions of nodes, each owning the next: destroying one must not recurse into its inputs.
 void release_node(Node* node) noexcept {
   if (!node->refs_.decrement()) return;
-  if (!pending) [[unlikely]]
-    pending = new Pending;
-  Pending& list = *pending;
-  if (list.draining) {
-    list.nodes.push_back(node);
+  if (dying.draining) {
+    // A dying node needs its number no more; the place links it to the next one.
+    node->sequence_ = reinterpret_cast<uintptr_t>(std::exchange(dying.first, node));
     return;
   }
-  list.draining = true;
+  dying.draining = true;
   delete node;
-  while (!list.nodes.empty()) {
-    Node* next = list.nodes.back();
-    list.nodes.pop_back();
+  while (Node* next = dying.first) {
+    dying.first = reinterpret_cast<Node*>(static_cast<uintptr_t>(next->sequence_));
     delete next;
   }
-  list.draining = false;
+  dying.draining = false;
 }
 
 variable_list Node::operator()(variable_list gy) {
