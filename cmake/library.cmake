@@ -44,7 +44,6 @@ add_library(fulmen STATIC ${room_sources})
 add_library(fulmen::fulmen ALIAS fulmen)
 fulmen_options(fulmen)
 target_compile_features(fulmen PUBLIC cxx_std_20)
-target_compile_options(fulmen PRIVATE $<$<CONFIG:Release>:-O2>)
 target_include_directories(fulmen PUBLIC
   $<BUILD_INTERFACE:${FULMEN_INCLUDE_ROOT}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 fulmen_use_headers(fulmen nlohmann_json::nlohmann_json)

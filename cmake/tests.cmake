@@ -28,6 +28,7 @@ target_compile_definitions(test_paths PRIVATE
 function(fulmen_test_executable target)
   add_executable(${target} ${ARGN} $<TARGET_OBJECTS:test_paths>)
   fulmen_options(${target})
+  target_compile_options(${target} PRIVATE -O1)  # compiles sooner; the library is what must be fast
   target_link_libraries(${target} PRIVATE fulmen fulmen_torch doctest::doctest)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   fulmen_use_headers(${target} nlohmann_json::nlohmann_json)

@@ -36,7 +36,9 @@ function(fulmen_options target)
   target_compile_features(${target} PRIVATE cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden)
   target_compile_options(${target} PRIVATE
-    -Wall -Wextra -Wpedantic $<$<BOOL:${FULMEN_WERROR}>:-Werror> -ffunction-sections -fdata-sections)
+    -Wall -Wextra -Wpedantic $<$<BOOL:${FULMEN_WERROR}>:-Werror> -ffunction-sections -fdata-sections
+    $<$<CONFIG:Release>:-O2>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # g++ 12 sees overlaps in std::string that are not there (its bug 105651)
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
     target_link_options(${target} PRIVATE -Wl,--gc-sections)
