@@ -277,6 +277,7 @@ int64_t span_of(IntArrayRef sizes, IntArrayRef strides) {
 
 Tensor from_owned_blob(void* data, IntArrayRef sizes, IntArrayRef strides, MemoryOwner* owner,
                        const TensorOptions& options) {
+  Storage storage = Storage::borrow(data, 0, options.device(), owner);  // an error below ends the loan
   check_layout(options);
   FULMEN_CHECK(strides.empty() || strides.size() == sizes.size(), "from_blob: ", sizes.size(), " sizes but ",
                strides.size(), " strides");
@@ -294,7 +295,8 @@ Tensor from_owned_blob(void* data, IntArrayRef sizes, IntArrayRef strides, Memor
     step *= sizes[i] > 1 ? sizes[i] : 1;
   }
   const int64_t bytes = span_of(sizes, impl->strides) * element_size(options.dtype());
-  impl->storage = Storage::borrow(data, static_cast<size_t>(bytes), options.device(), owner);
+  storage->nbytes = static_cast<size_t>(bytes);
+  impl->storage = std::move(storage);
   impl->refresh();
   if (modes.inference) Machine::mark_inference(made);
   return finish(std::move(made), options);

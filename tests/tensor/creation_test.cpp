@@ -5,27 +5,18 @@
 #include <fulmen/autograd/ops/random.h>
 #include <fulmen/autograd/ops/tensor_data.h>
 #include <fulmen/autograd/ops/views.h>
+#include <tests/tensor/support.h>
 
 #include <cmath>
 #include <limits>
 #include <sstream>
 
 using namespace fulmen;
+using namespace fulmen::testing;
 
 TEST_SUITE_BEGIN("tensor");
 
 namespace {
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-bool mentions(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 bool holds(const Tensor& x, const std::vector<double>& values, ScalarType dtype) {
   return x.scalar_type() == dtype && x.flatten().equal(tensor(values, kDouble).to(dtype));

@@ -5,7 +5,7 @@
 #include <fulmen/autograd/ops/views.h>
 #include <fulmen/tensor/allocator.h>
 #include <fulmen/tensor/warning.h>
-#include <tests/paths.h>
+#include <tests/tensor/support.h>
 
 #include <cmath>
 #include <fstream>
@@ -14,24 +14,10 @@
 #include <thread>
 
 using namespace fulmen;
+using namespace fulmen::testing;
 using nlohmann::json;
 
 TEST_SUITE_BEGIN("tensor");
-
-namespace {
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-bool mentions(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE("errors: what, where, how to fix it") {
   Error plain("add: sizes differ");
@@ -78,8 +64,7 @@ TEST_CASE("devices: strict parsing") {
 }
 
 TEST_CASE("dtypes: names and PyTorch's promotion table") {
-  std::ifstream in(fulmen::testing::source_dir() + "/tests/fixtures/promotion.json");
-  const json recorded = json::parse(in);
+  const json recorded = fixture("promotion.json");
   std::vector<ScalarType> types;
   for (const json& name : recorded["dtypes"]) {
     types.push_back(dtype_from_name(name.get<std::string>()));

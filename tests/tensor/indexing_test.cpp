@@ -9,24 +9,17 @@
 #include <fulmen/autograd/ops/tensor_data.h>
 #include <fulmen/autograd/ops/views.h>
 #include <fulmen/tensor/warning.h>
+#include <tests/tensor/support.h>
 
 #include <sstream>
 
 using namespace fulmen;
+using namespace fulmen::testing;
 using namespace fulmen::indexing;
 
 TEST_SUITE_BEGIN("tensor");
 
 namespace {
-
-bool same(const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes() && a.equal(b); }
-
-template <class T>
-std::string printed(const T& value) {
-  std::ostringstream out;
-  out << value;
-  return out.str();
-}
 
 struct Warnings final : WarningHandler {
   Warnings() : before(get_warning_handler()) { set_warning_handler(this); }
@@ -35,17 +28,6 @@ struct Warnings final : WarningHandler {
   WarningHandler* before;
   std::string text;
 };
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-bool mentions(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

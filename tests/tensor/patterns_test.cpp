@@ -3,14 +3,12 @@
 #include <fulmen/autograd/ops/patterns.h>
 #include <fulmen/autograd/ops/tensor_data.h>
 #include <fulmen/autograd/ops/views.h>
+#include <tests/tensor/support.h>
 
 using namespace fulmen;
+using namespace fulmen::testing;
 
 TEST_SUITE_BEGIN("tensor");
-
-namespace {
-bool same(const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes() && a.equal(b); }
-}  // namespace
 
 TEST_CASE("one_hot") {
   CHECK(same(one_hot(tensor({0, 2, 1})), tensor({{1, 0, 0}, {0, 0, 1}, {0, 1, 0}})));

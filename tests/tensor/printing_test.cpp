@@ -2,7 +2,7 @@
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/tensor_data.h>
 #include <fulmen/autograd/ops/views.h>
-#include <tests/paths.h>
+#include <tests/tensor/support.h>
 
 #include <fstream>
 #include <iomanip>
@@ -11,30 +11,12 @@
 #include <sstream>
 
 using namespace fulmen;
+using namespace fulmen::testing;
 using nlohmann::json;
 
 TEST_SUITE_BEGIN("tensor");
 
 namespace {
-
-json fixture(const std::string& name) {
-  std::ifstream in(fulmen::testing::source_dir() + "/tests/fixtures/" + name);
-  REQUIRE(in.good());
-  return json::parse(in);
-}
-
-template <class T>
-std::string printed(const T& value) {
-  std::ostringstream out;
-  out << value;
-  return out.str();
-}
-
-double as_number(const json& v) {
-  if (v.is_boolean()) return v.get<bool>();
-  if (v.is_string()) return std::strtod(v.get<std::string>().c_str(), nullptr);
-  return v.get<double>();
-}
 
 Tensor tensor_of(const json& row) {
   const ScalarType dtype = dtype_from_name(row["dtype"].get<std::string>());

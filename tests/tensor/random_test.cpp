@@ -3,7 +3,7 @@
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/random.h>
 #include <fulmen/autograd/ops/tensor_data.h>
-#include <tests/paths.h>
+#include <tests/tensor/support.h>
 
 #include <cmath>
 #include <cstdio>
@@ -11,17 +11,12 @@
 #include <nlohmann/json.hpp>
 
 using namespace fulmen;
+using namespace fulmen::testing;
 using nlohmann::json;
 
 TEST_SUITE_BEGIN("tensor");
 
 namespace {
-
-json fixture(const std::string& name) {
-  std::ifstream in(fulmen::testing::source_dir() + "/tests/fixtures/" + name);
-  REQUIRE(in.good());
-  return json::parse(in);
-}
 
 std::string fnv1a(const Tensor& x) {
   uint64_t h = 0xcbf29ce484222325u;
@@ -31,12 +26,6 @@ std::string fnv1a(const Tensor& x) {
   char text[20];
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(h));
   return text;
-}
-
-double as_number(const json& v) {
-  if (v.is_boolean()) return v.get<bool>();
-  if (v.is_string()) return std::strtod(v.get<std::string>().c_str(), nullptr);
-  return v.get<double>();
 }
 
 Tensor dropout_of_ones(IntArrayRef sizes, const TensorOptions& options, double p) {

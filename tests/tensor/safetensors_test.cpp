@@ -4,7 +4,9 @@
 #include <fulmen/autograd/ops/views.h>
 #include <fulmen/tensor/npy.h>
 #include <fulmen/tensor/safetensors.h>
-#include <tests/paths.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <tests/tensor/support.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -13,6 +15,7 @@
 #include <fstream>
 
 using namespace fulmen;
+using fulmen::testing::mentions;
 namespace fs = std::filesystem;
 
 TEST_SUITE_BEGIN("tensor");
@@ -73,8 +76,6 @@ std::string npy_refusal(const std::string& bytes) {
   }
   return "no error";
 }
-
-bool mentions(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -227,6 +228,33 @@ TEST_CASE("safetensors: a failed save leaves the old file alone") {
   CHECK_THROWS_AS(save_safetensors(path, content), Error);
   CHECK(load_safetensors(path).tensors.size() == 1);
   CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("safetensors: a program killed while saving leaves the old file or the new one") {
+  const Folder folder;
+  const std::string path = folder.file("a.safetensors");
+  auto content = [](int64_t version) {
+    Safetensors c;
+    for (int i = 0; i < 20; ++i) c.tensors.emplace_back("w" + std::to_string(i), full(5000, version, kFloat));
+    return c;
+  };
+  const Safetensors versions[] = {content(0), content(1)};
+  save_safetensors(path, versions[0]);
+  int whole = 0;
+  constexpr int rounds = 25;
+  for (int round = 0; round < rounds; ++round) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (int i = 1;; ++i) save_safetensors(path, versions[i % 2]);
+    }
+    ::usleep(static_cast<useconds_t>(500 + 700 * round));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    const Safetensors found = load_safetensors(path);
+    const float first = found.tensors[0].second[0].item<float>();
+    whole += found.tensors.size() == 20 && same(found.tensors[19].second, full(5000, first, kFloat));
+  }
+  CHECK(whole == rounds);
 }
 
 TEST_CASE("npy: everything comes back") {

@@ -1,0 +1,52 @@
+#pragma once
+#include <fulmen/autograd/ops/comparison.h>
+#include <fulmen/tensor/tensor.h>
+#include <tests/paths.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+namespace fulmen::testing {
+
+/// A file of tests/fixtures.
+inline nlohmann::json fixture(const std::string& name) {
+  const std::string path = source_dir() + "/tests/fixtures/" + name;
+  std::ifstream in(path);
+  if (!in) throw Error(path + " cannot be read");
+  return nlohmann::json::parse(in);
+}
+
+/// Fixtures write NaN and infinities as texts.
+inline double as_number(const nlohmann::json& v) {
+  if (v.is_boolean()) return v.get<bool>();
+  if (v.is_string()) return std::strtod(v.get<std::string>().c_str(), nullptr);
+  return v.get<double>();
+}
+
+template <class T>
+std::string printed(const T& value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+/// The text of the Error that `action` throws.
+template <class F>
+std::string message_of(const F& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+inline bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+/// Equal sizes and equal values.
+inline bool same(const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes() && a.equal(b); }
+
+}  // namespace fulmen::testing
