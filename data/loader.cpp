@@ -2,17 +2,25 @@
 
 namespace fulmen::data::detail {
 
-void rethrow_for_sample(int64_t sample) {
+namespace {
+[[noreturn]] void rethrow_with(const std::string& where) {
   try {
     throw;
   } catch (Error& error) {
-    error.add_context(str("sample ", sample, " of the dataset"));
+    error.add_context(where + " of the dataset");
     throw;
   } catch (const std::exception& error) {
-    std::throw_with_nested(Error(str("dataset: sample ", sample, ": ", error.what())));
+    std::throw_with_nested(Error(str("dataset: ", where, ": ", error.what())));
   } catch (...) {
-    std::throw_with_nested(Error(str("dataset: sample ", sample, ": an exception that is no std::exception")));
+    std::throw_with_nested(Error(str("dataset: ", where, ": an exception that is no std::exception")));
   }
+}
+}  // namespace
+
+void rethrow_for_sample(int64_t sample) { rethrow_with(str("sample ", sample)); }
+void rethrow_for_samples(std::span<const int64_t> samples) {
+  if (samples.size() == 1) rethrow_for_sample(samples[0]);
+  rethrow_with(str("samples ", samples.front(), ", ..., ", samples.back()));
 }
 
 // splitmix64 (Steele, Lea, Flood 2014) over both numbers: neighbouring samples get unrelated streams.

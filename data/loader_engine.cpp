@@ -297,6 +297,12 @@ void LoaderEngine::load_state(std::span<const int64_t> state) {
   check(!in_epoch || stream_before.empty() != b.has_own_stream(), "it is damaged");
   check(samples < 0 || position <= b.batches_of(samples) || b.options.order, "it is damaged");
 
+  if (b.has_own_stream()) {  // a damaged stream must be found before anything is changed
+    Generator probe;
+    probe->set_state(stream_now);
+    if (in_epoch) probe->set_state(stream_before);
+  }
+
   b.cancel_jobs();
   b.epoch = state[4];
   b.in_epoch = in_epoch;

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fulmen/data/datasets.h>
 #include <fulmen/data/loader.h>
 #include <fulmen/data/order.h>
 
@@ -54,6 +55,16 @@ struct Counting {
     return true;
   }
   void restart() { n = 0; }
+};
+
+struct Classic : datasets::Dataset<Classic> {
+  Example<> get(size_t index) override {
+    FULMEN_CHECK(index != 13, "unlucky");
+    ++reads;
+    return {numbers(2, static_cast<int64_t>(index)), numbers(1, static_cast<int64_t>(index))};
+  }
+  std::optional<size_t> size() const override { return 20; }
+  int reads = 0;  // not shared between workers, or ThreadSanitizer complains
 };
 
 struct Sentence {
@@ -256,6 +267,27 @@ TEST_SUITE("data") {
     CHECK(ints(batch) == Ints{4, 5, 6, 7});
     CHECK_THROWS_WITH_AS(DataLoader<Tensor>(Counting(), {.shuffle = true}),
                          doctest::Contains("a stream cannot be shuffled"), Error);
+  }
+
+  TEST_CASE("loader: LibTorch's datasets, with workers") {
+    for (int64_t workers : {0, 3}) {
+      DataLoader raw(Classic(), {.batch_size = 4, .workers = workers});
+      static_assert(std::same_as<decltype(raw), DataLoader<Example<>>>);
+      DataLoader stacked(Classic().map(transforms::Stack<>()), {.batch_size = 4, .workers = workers});
+      static_assert(std::same_as<decltype(stacked), DataLoader<Example<>>>);
+      for (auto* loader : {&raw, &stacked}) {
+        Example<> batch;
+        loader->begin_epoch();
+        for (int64_t i = 0; i < 3; ++i) {
+          CHECK(loader->next(batch));
+          CHECK(batch.data.sizes() == IntArrayRef({4, 2}));
+          CHECK(batch.target.data_ptr<int64_t>()[3] == 4 * i + 3);
+        }
+        CHECK_THROWS_WITH_AS(loader->next(batch), doctest::Contains("samples 12, ..., 15 of the dataset"), Error);
+        CHECK(loader->next(batch));
+        CHECK_FALSE(loader->next(batch));
+      }
+    }
   }
 
   TEST_CASE("loader: an order of the user's own") {
