@@ -114,6 +114,22 @@ FULMEN_INLINE const T* row_as(const S* x, int64_t n, T* buffer) {
   }
 }
 
+/// Where to compute a row that goes to y: y itself, or `buffer`, from which finish_row writes it.
+template <class T, class S>
+FULMEN_INLINE T* row_for(S* y, T* buffer) {
+  if constexpr (std::is_same_v<S, T>) {
+    return y;
+  } else {
+    return buffer;
+  }
+}
+template <class T, class S>
+FULMEN_INLINE void finish_row(S* y, int64_t n, const T* buffer) {
+  if constexpr (!std::is_same_v<S, T>) {
+    for (int64_t i = 0; i < n; ++i) y[i] = S(buffer[i]);
+  }
+}
+
 /// Calls f<S> for the floating-point dtype of a view: `for_real(x.dtype, [&]<class S>(S*) { ... })`.
 template <class F>
 FULMEN_INLINE void for_real(ScalarType dtype, const F& f) {
