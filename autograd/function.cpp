@@ -100,6 +100,7 @@ variable_list CustomNode::finish(NodePtr owner, const variable_list& inputs, var
   node->output_storage_.resize(outputs.size());
   node->edges_ = node->edge_storage_;
   node->outputs_ = node->output_storage_;
+  node->stay_newer_than_inputs();
   variable_list results;
   for (uint32_t i = 0; i < outputs.size(); ++i) {
     results.push_back(node->wrap_output(owner, inputs, outputs[i], i, recording));
@@ -149,6 +150,7 @@ struct NoGradient final : Node, Pooled {
     }
     edges_ = edge_storage;
     outputs_ = output_storage;
+    stay_newer_than_inputs();
   }
   using Pooled::operator new;
   using Pooled::operator delete;

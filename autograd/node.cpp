@@ -26,6 +26,8 @@ Node::Node() : sequence_(next_sequence()) {
     record_trace(*this);
 }
 
+void Node::renew() { sequence_ = next_sequence(); }
+
 Node::~Node() {
   if (hooks_) {
     for (auto& r : hooks_->retained) r.tensor->meta->retained_by = nullptr;

@@ -85,12 +85,22 @@ class Node {
   uint64_t sequence_nr() const { return sequence_; }
   /// Whether anybody wants gradient `i` (of the next edges) in the backward pass that is running.
   bool needs(size_t i) const;
+  /// Backward passes run the newest node first, so a node must be newer than those that its gradients go to. One of
+  /// them can have been made after it (the history of a view whose base was written to); then this node renews itself.
+  /// To be called when the edges are known.
+  void stay_newer_than_inputs() {
+    for (const Edge& edge : edges_) {
+      if (edge.function && edge.function->sequence_ > sequence_) [[unlikely]]
+        renew();
+    }
+  }
 
  protected:
   friend class NodePtr;
   friend class Engine;
   friend void release_node(Node*) noexcept;
   friend struct NodeAccess;
+  void renew();
   std::span<Edge> edges_;          ///< memory belongs to the derived class
   std::span<OutputMeta> outputs_;  ///< likewise
   uint64_t sequence_;              ///< grows with creation; 0 for gradient accumulators, which run last

@@ -213,6 +213,7 @@ void Machine::record(RecordedOp* node, Forward& f, std::span<const Tensor* const
   for (size_t i = 0; i < in.size(); ++i) {
     if (in[i]->defined()) node->edges_[i] = gradient_edge(*in[i]);
   }
+  node->stay_newer_than_inputs();
   for (uint32_t i = 0; i < f.kept_count_; ++i) {
     node->saved_[i] = save_one(node->op_name_, f.kept_[i], in, out, f.inplace_);
   }
