@@ -7,6 +7,7 @@
 #include <fulmen/autograd/ops.h>
 #include <fulmen/data/csv.h>
 #include <fulmen/data/loader.h>
+#include <fulmen/data/split.h>
 #include <fulmen/data/table_encoder.h>
 #include <fulmen/data/transforms.h>
 #include <fulmen/nn/nn.h>
@@ -15,7 +16,10 @@
 #include <fulmen/tensor/tensor.h>
 #include <fulmen/tensor/threads.h>
 #include <fulmen/tensor/warning.h>
+#include <fulmen/trainer/cli.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/logger.h>
 #include <fulmen/trainer/model_checkpoint.h>
+#include <fulmen/trainer/regression.h>
+#include <fulmen/trainer/stopwatch.h>
 #include <fulmen/trainer/trainer.h>

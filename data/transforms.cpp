@@ -162,6 +162,30 @@ void Log1p::fit(const Tensor& x) {
   }
 }
 
+void Log1pIfSkewed::fit(const Tensor& x) {
+  Columns c("Log1pIfSkewed", x);
+  const auto n = static_cast<double>(x.numel());
+  double mean = 0, square = 0, cube = 0;
+  bool positive = true;
+  for (int64_t i = 0; i < x.numel(); ++i) mean += c.data[i] / n;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    const double d = c.data[i] - mean;
+    square += d * d / n;
+    cube += d * d * d / n;
+    positive = positive && c.data[i] > 0;
+  }
+  *used_ = {positive && square > 0 && cube / std::pow(square, 1.5) > 1, true};
+}
+
+PreprocessorState Log1pIfSkewed::state() const { return {Json{{"log", used_->log}}.dump(), {}}; }
+
+void Log1pIfSkewed::load_state(const PreprocessorState& state) {
+  const Json json = parse_state("log1p_if_skewed", state);
+  const auto found = json.find("log");
+  FULMEN_CHECK(found != json.end() && found->is_boolean(), "log1p_if_skewed: the stored state lacks 'log'");
+  *used_ = {found->get<bool>(), true};
+}
+
 Clip::Clip() : Clip(-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()) {}
 Clip::Clip(double low, double high) : limits_(std::make_shared<Limits>(Limits{low, high})) {
   FULMEN_CHECK(low <= high, "Clip: low must not be above high; got ", low, " and ", high);

@@ -84,6 +84,28 @@ class Log1p final : public Transform {
   void load_state(const PreprocessorState&) override {}
 };
 
+/// Log1p if the values it is fitted on are positive and skewed to the right (skewness above 1), as prices are;
+/// otherwise no change. For targets of any kind of data.
+class Log1pIfSkewed final : public Transform {
+ public:
+  Log1pIfSkewed() : used_(std::make_shared<Used>()) {}
+  std::string kind() const override { return "log1p_if_skewed"; }
+  void fit(const Tensor& x) override;
+  Tensor operator()(const Tensor& x) const override { return used_->log ? x.log1p() : x; }
+  Tensor inverse(const Tensor& y) const override { return used_->log ? y.expm1() : y; }
+  bool fitted() const override { return used_->fitted; }
+  PreprocessorState state() const override;
+  void load_state(const PreprocessorState& state) override;
+  /// Whether the logarithm is taken.
+  bool used() const { return used_->log; }
+
+ private:
+  struct Used {
+    bool log = false, fitted = false;
+  };
+  std::shared_ptr<Used> used_;
+};
+
 /// Values below low become low, values above high become high. The inverse cannot know them and changes nothing.
 class Clip final : public Transform {
  public:

@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/trainer/hooks.h>
 #include <fulmen/trainer/step_output.h>
 

@@ -47,7 +47,7 @@ bool FitLoop::more_epochs() {
 }
 
 void FitLoop::start_epoch() {
-  if (at_.point == Progress::Point::BatchDone || at_.point == Progress::Point::Validated) {
+  if (at_.point != Progress::Point::EpochStart) {
     // A checkpoint from within the epoch: what its last batch still owes comes first.
     steps_ = window_length() == 0 || at_.batches % window_length() == 0 || at_.batches == run_.num_training_batches;
     run_.is_last_batch = at_.batches == run_.num_training_batches;
@@ -57,7 +57,7 @@ void FitLoop::start_epoch() {
       log_step_row();
       if (validation_due()) validate();
     }
-    close_batch();
+    if (at_.point != Progress::Point::BatchClosed) close_batch();
     return;
   }
   at_.batches = 0;
@@ -143,12 +143,13 @@ bool FitLoop::is_finite_or_stop(const Tensor& loss) {
   const std::string parameter = first_bad_parameter(*run_.module);
   throw Error(
       "E006",
-      str("the loss is not finite: ", value, " at epoch ", at_.epoch, " batch ", run_.batch_idx, ", ",
+      str("the loss is not finite: ", std::isnan(value) ? std::string("nan") : str(value), " at epoch ", at_.epoch,
+          " batch ", run_.batch_idx, ", ",
           parameter.empty() ? "all parameters are finite: look at the batch" : "first bad parameter " + parameter),
       "lower the learning rate, clip gradients, look for NaN in the data; see TrainerOptions::on_nonfinite");
 }
 
-void FitLoop::learn(const StepOutput& output) {
+void FitLoop::learn(StepOutput& output) {
   optim::Optimizer* optimizer = run_.optimizers.optimizer().get();
   if (!optimizer) return;
   const bool accepted = accept(output);
@@ -163,7 +164,9 @@ void FitLoop::learn(const StepOutput& output) {
     int64_t share = window;
     const int64_t known = run_.num_training_batches;
     if (known >= 0 && !run_.options.lightning_quirks) share = std::min(window, known - at_.batches / window * window);
-    backward(share == 1 ? output.loss() : output.loss().div(share));
+    const Tensor loss = share == 1 ? output.loss() : output.loss().div(share);
+    if (run_.options.lightning_quirks) output.replace_loss(loss);
+    backward(loss);
     window_filled_ = true;
   }
   if (steps_ && has_gradients()) prepare_step();
@@ -226,7 +229,7 @@ bool FitLoop::validation_due() const {
 
 void FitLoop::close_batch() {
   if (steps_) ++at_.stepped;
-  at_.point = Progress::Point::Validated;
+  at_.point = Progress::Point::BatchClosed;
   run_.in_batch = false;
 }
 

@@ -27,7 +27,7 @@ class FitLoop {
   void enter_step();
   /// Checks the step's output, drops the gradients of the window before, adds those of this loss, and clips them if
   /// this batch steps.
-  void learn(const StepOutput& output);
+  void learn(StepOutput& output);
   /// Counts a step, after the optimizer took it.
   bool has_gradients() const { return window_filled_ || run_.options.lightning_quirks; }
   void count_step();

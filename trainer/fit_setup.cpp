@@ -12,6 +12,8 @@ void FitLoop::begin() {
   Run& run = run_;
   if (!ckpt_path_.empty()) checkpoint_ = read_checkpoint(ckpt_path_);
   run.begin(Stage::Fit, module_steps_, requests_, checkpoint_ ? &*checkpoint_ : nullptr, ckpt_path_);
+  run.request_training_data = [this] { request_loaders(); };
+  run.metrics.site = {"configure_optimizers", LogRule::Forbidden};
   run.optimizers = run.module->configure_optimizers();
   FULMEN_CALL(run, on_fit_start, Forbidden);
   run.log_hyperparams();
@@ -35,6 +37,7 @@ void FitLoop::begin() {
 
 void FitLoop::request_loaders() {
   Run& run = run_;
+  if (run.train_loader) return;
   const Engines loaders = requests_.train ? requests_.train() : Engines();
   FULMEN_CHECK(loaders.size() == 1, "fit: a training loader is needed; got ", loaders.size(),
                "; pass one to fit(), or override train_dataloader() in the module");
@@ -125,15 +128,14 @@ void FitLoop::sanity_check() {
 
 void FitLoop::validate() {
   Run& run = run_;
-  request_val_loaders();
-  if (run.val_loaders.empty()) return;
   run.metrics.publish(true);
   run.validating = true;
   run.in_batch = false;
   if (steps_) run.module->on_validation_model_zero_grad();
   {
     NoGradGuard no_grad;
-    run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
+    request_val_loaders();
+    if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
   }
   run.validating = false;
   run.metrics.open(MetricBook::Page::Training, false);

@@ -12,15 +12,6 @@
 namespace fulmen::trainer {
 namespace {
 
-/// A number as JSON has it; what JSON has no number for (NaN, infinity) as text.
-void append_number(std::string& out, double value) {
-  if (std::isfinite(value)) {
-    append(out, value);
-  } else {
-    out += std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"";
-  }
-}
-
 std::string csv_cell(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string quoted = "\"";
@@ -73,11 +64,8 @@ std::string JsonLinesLogger::log_dir() { return folder(); }
 void JsonLinesLogger::log_metrics(const Metrics& row, int64_t step) {
   if (!file_) file_ = std::make_unique<File>(rows_path());
   std::string line = str("{\"step\": ", static_cast<long long>(step));
-  for (const auto& [name, value] : row) {
-    line += ", " + nlohmann::json(name).dump() + ": ";
-    append_number(line, value);
-  }
-  line += "}\n";
+  if (!row.empty()) line += ", " + row.to_json().substr(1);
+  line += row.empty() ? "}\n" : "\n";
   std::fwrite(line.data(), 1, line.size(), file_->handle);
 }
 

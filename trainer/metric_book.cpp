@@ -160,8 +160,11 @@ std::string MetricBook::save(std::vector<double>& numbers) const {
   const std::pair<const char*, const Metrics*> lists[] = {
       {"callback", &callback}, {"logged", &logged}, {"progress_bar", &progress_bar}};
   for (const auto& [key, metrics] : lists) {
-    text[key] = metrics->keys();
-    for (const auto& item : *metrics) numbers.push_back(item.second);
+    // Sorted, because the order of appearance depends on where a run was interrupted.
+    std::vector<std::string> names = metrics->keys();
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) numbers.push_back((*metrics)[name]);
+    text[key] = names;
   }
   return text.dump();
 }

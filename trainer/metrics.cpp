@@ -2,6 +2,9 @@
 #include <fulmen/tensor/nearest_name.h>
 #include <fulmen/trainer/metrics.h>
 
+#include <cmath>
+#include <nlohmann/json.hpp>
+
 namespace fulmen::trainer {
 
 const double* Metrics::find(std::string_view name) const {
@@ -39,6 +42,19 @@ std::vector<std::string> Metrics::keys() const {
   std::vector<std::string> names;
   for (const Item& item : items_) names.push_back(item.first);
   return names;
+}
+
+std::string Metrics::to_json() const {
+  std::string line = "{";
+  for (const auto& [name, value] : items_) {
+    line += (line.size() > 1 ? ", " : "") + nlohmann::json(name).dump() + ": ";
+    if (std::isfinite(value)) {
+      append(line, value);
+    } else {
+      line += std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"";
+    }
+  }
+  return line + "}";
 }
 
 }  // namespace fulmen::trainer

@@ -30,6 +30,8 @@ class Metrics {
   auto begin() const { return items_.begin(); }
   auto end() const { return items_.end(); }
   std::vector<std::string> keys() const;
+  /// One line of JSON: {"loss": 0.25, "accuracy": 0.9}. What JSON has no number for is written as text.
+  std::string to_json() const;
 
  private:
   std::vector<Item> items_;

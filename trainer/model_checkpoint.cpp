@@ -187,6 +187,7 @@ void ModelCheckpoint::save_last(Trainer& trainer) {
 std::string ModelCheckpoint::free_path(const std::string& folder, const std::string& name,
                                        const std::string& replaced) const {
   std::string path = folder + "/" + name + ".ckpt";
+  if (!options_.enable_version_counter) return path;
   for (int version = 1; path != replaced && std::filesystem::exists(path); ++version) {
     path = folder + "/" + name + "-v" + std::to_string(version) + ".ckpt";
   }

@@ -33,6 +33,8 @@ struct ModelCheckpointOptions {
   /// At the end of training epochs (true) or of validations (false). Not set: of epochs, unless validation has another
   /// rhythm.
   std::optional<bool> save_on_train_epoch_end = {};
+  /// A name that is taken already gets "-v1", "-v2", ...; false writes over the file.
+  bool enable_version_counter = true;
   /// "name=" before every value in file names.
   bool auto_insert_metric_name = true;
 };

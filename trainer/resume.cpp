@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 // A run's state as a Checkpoint, and back.
 namespace fulmen::trainer {
@@ -54,7 +55,7 @@ void reading(const std::string& path, const char* what, F&& read) {
 json progress_to_json(const Progress& p) {
   const bool cut = p.cut_short;
   return {{"epoch", cut ? p.epoch - 1 : p.epoch},
-          {"point", static_cast<int>(cut ? Progress::Point::Validated : p.point)},
+          {"point", static_cast<int>(cut ? Progress::Point::BatchClosed : p.point)},
           {"batches", p.batches},
           {"global_step", p.global_step},
           {"stepped", p.stepped},
@@ -65,7 +66,9 @@ json progress_to_json(const Progress& p) {
 Progress progress_from_json(const json& j) {
   Progress p;
   p.epoch = j.at("epoch");
-  p.point = static_cast<Progress::Point>(j.at("point").get<int>() & 3);
+  const int point = j.at("point");
+  if (point < 0 || point > static_cast<int>(Progress::Point::EpochDone)) throw std::out_of_range("point");
+  p.point = static_cast<Progress::Point>(point);
   p.batches = j.at("batches");
   p.global_step = j.at("global_step");
   p.stepped = j.at("stepped");
@@ -195,6 +198,7 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
       throw Error("E016", str(path, " has done ", progress.epoch, " epochs, more than max_epochs = ", max_epochs),
                   "raise max_epochs");
     }
+    if (options.lightning_quirks) return;  // Lightning's checkpoints hold no metrics
     metrics.restore(checkpoint.text("metrics"), values_of<double>(checkpoint, "metrics", kDouble, path));
   });
   resumed_random = values_of<uint64_t>(checkpoint, "rng.cpu", kLong, path);

@@ -22,12 +22,11 @@ const std::type_info& type_of(const Callback& callback) { return typeid(callback
 
 /// Callbacks with state are found in a checkpoint by their keys.
 void check_state_keys(const std::vector<std::shared_ptr<Callback>>& callbacks) {
-  std::vector<std::string> keys;
-  for (const auto& callback : callbacks) {
-    if (callback->state_dict().empty()) continue;
-    keys.push_back(callback->state_key());
-    if (std::count(keys.begin(), keys.end(), keys.back()) > 1) {
-      throw Error("E016", "callbacks: two of them keep their state under the same key " + keys.back(),
+  for (size_t i = 0; i < callbacks.size(); ++i) {
+    for (size_t k = i + 1; k < callbacks.size(); ++k) {
+      const std::string key = callbacks[i]->state_key();
+      if (key != callbacks[k]->state_key() || callbacks[i]->state_dict().empty()) continue;
+      throw Error("E016", "callbacks: two of them keep their state under the same key " + key,
                   "give them different options, or override state_key()");
     }
   }
@@ -63,6 +62,8 @@ SignalWatch::~SignalWatch() {
 }
 
 bool SignalWatch::raised() { return signal_raised != 0; }
+
+std::string Callback::state_key() const { return nn::type_name(typeid(*this)); }
 
 Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std::move(settings)) {
   TrainerOptions& o = options;
@@ -104,6 +105,7 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   validating = sanity_checking = should_stop = interrupted = in_batch = is_last_batch = false;
   if (what == Stage::Fit) {
     progress = Progress();
+    train_loader.reset();
     val_loaders.clear();
     val_loaders_requested = false;
     num_training_batches = -1;
@@ -143,12 +145,12 @@ void Run::end() {
   module->trainer_ = nullptr;
   module->metrics_ = nullptr;
   running = false;
+  request_training_data = {};
 }
 
 void Run::fail() noexcept try {
   if (!running) return;
   auto tell = [&](const std::exception& exception) {
-    const std::string place = metrics.site.name;
     call_callbacks({"on_exception", LogRule::Forbidden}, &Callback::on_exception, exception);
     if (data_module) data_module->on_exception(exception);
     if (!options.lightning_quirks) {
@@ -167,7 +169,7 @@ void Run::fail() noexcept try {
       error.set_module_path(path.empty() ? root : root + "." + path);
     }
     const bool in_epoch = in_batch || validating || stage != Stage::Fit;
-    std::string place = "in " + hook;
+    std::string place = error.module() ? "in " + hook : hook;
     if (stage == Stage::Fit && in_epoch) place += ", epoch " + std::to_string(progress.epoch);
     if (in_epoch) place += ", batch " + std::to_string(batch_idx);
     if (!hook.empty()) error.add_context(place);

@@ -10,10 +10,11 @@ namespace fulmen::trainer {
 struct Progress {
   /// What of the epoch is done; a checkpoint can be written at each of these points.
   enum class Point : uint8_t {
-    EpochStart,  ///< nothing
-    BatchDone,   ///< `batches` batches; the last one's row in the log and its validation are still to come
-    Validated,   ///< `batches` batches and everything that follows from them
-    EpochDone,   ///< all of it: the next epoch comes next
+    EpochStart,   ///< nothing
+    BatchDone,    ///< `batches` batches; the last one's row in the log and its validation are still to come
+    Validated,    ///< the validation after them, too
+    BatchClosed,  ///< and everything else that follows from them
+    EpochDone,    ///< all of it: the next epoch comes next
   };
   Point point = Point::EpochStart;
   bool cut_short = false;     ///< the epoch before `epoch` ended after `batches` batches, because the fit did
@@ -72,6 +73,7 @@ struct Run {
   bool running = false, validating = false, sanity_checking = false, should_stop = false, interrupted = false;
   bool in_batch = false;  ///< metrics show step values
   std::shared_ptr<data::LoaderEngine> train_loader, current_loader;
+  AnyFunction<void()> request_training_data;  ///< while a fit begins: asks for the loader now
   Engines val_loaders;
   bool val_loaders_requested = false, is_last_batch = false;
   std::vector<int64_t> resumed_sampler;

@@ -24,13 +24,14 @@ class StepOutput {
   template <class T>
   requires(!std::same_as<std::remove_cvref_t<T>, StepOutput> && !std::convertible_to<T, Tensor> &&
            !std::convertible_to<T, Dict> && !std::same_as<std::remove_cvref_t<T>, Skip>) StepOutput(T&&) {
-    static_assert(sizeof(T) == 0, "a step returns its loss as a Tensor, a Dict that holds \"loss\", or `skip`");
+    static_assert(sizeof(T) == 0, "a step returns its loss as a Tensor, a Dict that holds 'loss', or `skip`");
   }
 
   /// The tensor to minimise; undefined for `skip`, for nothing, and for a Dict without "loss".
   const Tensor& loss() const { return loss_; }
   const Dict& outputs() const { return outputs_; }
   bool is_skip() const { return !loss_.defined() && outputs_.empty(); }
+  void replace_loss(Tensor loss) { loss_ = std::move(loss); }
   /// Keeps the values and lets go of the graph behind them.
   void detach();
 

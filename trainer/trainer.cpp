@@ -99,6 +99,14 @@ std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, co
     results = run.evaluate(stage, loaders, run.num_val_batches);
   }
   run.end();
+  if (options.verbose) {
+    for (size_t i = 0; i < results.size(); ++i) {
+      std::string line =
+          std::string(stage_name(stage)) + (results.size() > 1 ? ", loader " + std::to_string(i) : "") + ":";
+      for (const auto& [name, value] : results[i]) line += str(" ", name, "=", value);
+      print(line);
+    }
+  }
   return results;
 } catch (...) {
   run_->fail();
@@ -173,6 +181,7 @@ std::span<const int64_t> Trainer::batch_indices() const {
 
 int64_t Trainer::estimated_stepping_batches() const {
   const TrainerOptions& o = run_->options;
+  if (run_->request_training_data) run_->request_training_data();
   const int64_t batches = run_->num_training_batches;
   if (batches < 0 || run_->max_epochs < 0) return o.max_steps;
   const int64_t steps = (batches + o.accumulate_grad_batches - 1) / o.accumulate_grad_batches * run_->max_epochs;

@@ -1,0 +1,11 @@
+// expect: log() takes a number or a Tensor of one element
+#include <fulmen/trainer/trainer.h>
+
+using namespace fulmen;
+
+struct Net : trainer::LightningModule<data::Example<>, Tensor> {
+  trainer::StepOutput training_step(const Batch& batch, int64_t) override {
+    log("loss", "small");
+    return batch.data;
+  }
+};

@@ -1,0 +1,118 @@
+#include <fulmen/tensor/error.h>
+#include <fulmen/trainer/options.h>
+
+#include <charconv>
+
+namespace fulmen::trainer {
+namespace {
+
+template <class T>
+bool parse(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+std::string to_text(const Amount& v) {
+  if (!v.is_fraction()) return std::to_string(v.count());
+  const std::string text = str(v.fraction());
+  return text.find('.') == std::string::npos ? text + ".0" : text;
+}
+/// A point makes it a fraction: "1.0" is everything, "1" is one batch.
+bool from_text(const std::string& text, Amount& v) {
+  int64_t count;
+  double fraction;
+  if (parse(text, count)) {
+    v = Amount(count);
+  } else if (parse(text, fraction)) {
+    v = Amount(fraction);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+template <class T>
+std::string to_text(const std::optional<T>& v) {
+  return v ? str(*v) : "none";
+}
+template <class T>
+bool from_text(const std::string& text, std::optional<T>& v) {
+  T value;
+  if (text == "none") {
+    v.reset();
+  } else if (parse(text, value)) {
+    v = value;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+struct Word {
+  const char* text;
+  int value;
+};
+constexpr Word clip_words[] = {{"norm", 0}, {"value", 1}};
+constexpr Word nonfinite_words[] = {{"stop", 0}, {"skip", 1}, {"ignore", 2}};
+
+template <class E, size_t N>
+std::string word_of(E value, const Word (&words)[N]) {
+  return words[static_cast<size_t>(value)].text;
+}
+template <class E, size_t N>
+bool from_word(const std::string& text, E& value, const Word (&words)[N]) {
+  for (const Word& word : words) {
+    if (text != word.text) continue;
+    value = static_cast<E>(word.value);
+    return true;
+  }
+  return false;
+}
+
+std::string to_text(ClipAlgorithm v) { return word_of(v, clip_words); }
+bool from_text(const std::string& text, ClipAlgorithm& v) { return from_word(text, v, clip_words); }
+std::string to_text(OnNonfinite v) { return word_of(v, nonfinite_words); }
+bool from_text(const std::string& text, OnNonfinite& v) { return from_word(text, v, nonfinite_words); }
+
+/// Options of other types than fields may have travel as text.
+template <class T>
+void visit_text(FieldVisitor& f, const char* name, T& value) {
+  std::string text = to_text(value);
+  const std::string before = text;
+  f.visit(name, text);
+  if (text != before && !from_text(text, value)) {
+    throw Error("E016", str(name, " is \"", text, "\", which is no value of this option"), "the default is " + before);
+  }
+}
+
+}  // namespace
+
+void TrainerOptions::fields(FieldVisitor& f) {
+  visit_text(f, "max_epochs", max_epochs);
+  visit_text(f, "min_epochs", min_epochs);
+  visit_text(f, "min_steps", min_steps);
+  f("max_steps", max_steps);
+  visit_text(f, "limit_train_batches", limit_train_batches);
+  visit_text(f, "limit_val_batches", limit_val_batches);
+  visit_text(f, "limit_test_batches", limit_test_batches);
+  visit_text(f, "limit_predict_batches", limit_predict_batches);
+  visit_text(f, "overfit_batches", overfit_batches);
+  f("fast_dev_run", fast_dev_run);
+  visit_text(f, "val_check_interval", val_check_interval);
+  visit_text(f, "check_val_every_n_epoch", check_val_every_n_epoch);
+  f("num_sanity_val_steps", num_sanity_val_steps);
+  f("log_every_n_steps", log_every_n_steps);
+  f("enable_checkpointing", enable_checkpointing);
+  f("enable_progress_bar", enable_progress_bar);
+  f("enable_model_summary", enable_model_summary);
+  f("accumulate_grad_batches", accumulate_grad_batches);
+  visit_text(f, "gradient_clip_val", gradient_clip_val);
+  visit_text(f, "gradient_clip_algorithm", gradient_clip_algorithm);
+  visit_text(f, "on_nonfinite", on_nonfinite);
+  f("inference_mode", inference_mode);
+  f("accelerator", accelerator);
+  f("default_root_dir", default_root_dir);
+  f("logger", logger);
+}
+
+}  // namespace fulmen::trainer
