@@ -136,20 +136,8 @@ TrainerOptions fit_options(int64_t max_epochs) {
 }
 const Behaviour validates{.serves_validation = true};
 
-}  // namespace
-
-TEST_SUITE("trainer") {
-  TEST_CASE("the order of hooks: sanity check, one training batch, one validation batch") {
-    TemporaryFolder folder;
-    RecordedRun run{.options = fit_options(1), .behaviour = validates, .checkpoints = {{.dirpath = folder.path("c")}}};
-    run.options.num_sanity_val_steps = 1;
-    run.options.limit_train_batches = 1;
-    run.options.limit_val_batches = 1;
-    std::string order;
-    for (const std::string& line : record(run, folder.path())) {
-      if (line.rfind("B.", 0) != 0) order += line.substr(0, line.find(' ')) + "\n";
-    }
-    const std::string validation = R"(module.on_validation_model_eval
+// Hooks of a fit with a sanity check, one training batch and one validation batch.
+const std::string validation = R"(module.on_validation_model_eval
 A.on_validation_start
 module.on_validation_start
 A.on_validation_epoch_start
@@ -165,11 +153,11 @@ module.on_validation_batch_end
 A.on_validation_epoch_end
 module.on_validation_epoch_end
 )";
-    const std::string validation_end = R"(A.on_validation_end
+const std::string validation_end = R"(A.on_validation_end
 module.on_validation_end
 module.on_validation_model_train
 )";
-    CHECK(order == R"(module.configure_callbacks
+const std::string plan_of_one_batch = R"(module.configure_callbacks
 module.prepare_data
 A.setup
 module.setup
@@ -181,7 +169,7 @@ logger.log_hyperparams
 A.on_sanity_check_start
 module.val_dataloader
 )" + validation + validation_end +
-                       R"(A.on_sanity_check_end
+                                      R"(A.on_sanity_check_end
 module.train_dataloader
 A.on_train_start
 module.on_train_start
@@ -211,8 +199,10 @@ A.on_train_batch_end
 module.on_train_batch_end
 logger.log_metrics
 module.on_validation_model_zero_grad
-)" + validation + R"(logger.log_metrics
-)" + validation_end + R"(A.on_train_epoch_end
+)" + validation +
+                                      R"(logger.log_metrics
+)" + validation_end +
+                                      R"(A.on_train_epoch_end
 module.on_train_epoch_end
 A.state_dict
 A.on_save_checkpoint
@@ -226,7 +216,22 @@ module.on_fit_end
 A.teardown
 module.teardown
 logger.finalize
-)");
+)";
+
+}  // namespace
+
+TEST_SUITE("trainer") {
+  TEST_CASE("the order of hooks: sanity check, one training batch, one validation batch") {
+    TemporaryFolder folder;
+    RecordedRun run{.options = fit_options(1), .behaviour = validates, .checkpoints = {{.dirpath = folder.path("c")}}};
+    run.options.num_sanity_val_steps = 1;
+    run.options.limit_train_batches = 1;
+    run.options.limit_val_batches = 1;
+    std::string order;
+    for (const std::string& line : record(run, folder.path())) {
+      if (line.rfind("B.", 0) != 0) order += line.substr(0, line.find(' ')) + "\n";
+    }
+    CHECK(order == plan_of_one_batch);
   }
   TEST_CASE("hooks as Lightning: a plain fit (c01)") { compare("c01_fit_plain", {{.options = fit_options(2)}}); }
   TEST_CASE("hooks as Lightning: validation and a checkpoint (c02)") {
