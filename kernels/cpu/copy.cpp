@@ -16,11 +16,28 @@ struct Pair {
   Convert convert;
 };
 
-// y[r, c] = x[r, c] where y is dense along c and x along r: in tiles, so that both sides use whole cache lines.
+// y[r, c] = x[r, c] where y is dense along c and x along r. A block goes through a buffer, so that both sides use whole
+// cache lines at once: rows that are a power of two apart would push each other out.
 template <class T>
 void transpose_tile(T* y, int64_t y_stride, const T* x, int64_t x_stride, int64_t rows, int64_t columns) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) y[r * y_stride + c] = x[c * x_stride + r];
+  constexpr int64_t block = 64 / sizeof(T);
+  alignas(64) T buffer[block][block];
+  for (int64_t r = 0; r < rows; r += block) {
+    for (int64_t c = 0; c < columns; c += block) {
+      int64_t height = rows - r < block ? rows - r : block, width = columns - c < block ? columns - c : block;
+      const T* from = x + c * x_stride + r;
+      T* to = y + r * y_stride + c;
+      if (height == block && width == block) {
+        for (int64_t k = 0; k < block; ++k) __builtin_memcpy(buffer[k], from + k * x_stride, sizeof buffer[k]);
+        for (int64_t h = 0; h < block; ++h) {
+          for (int64_t k = 0; k < block; ++k) to[h * y_stride + k] = buffer[k][h];
+        }
+      } else {
+        for (int64_t k = 0; k < width; ++k) {
+          for (int64_t h = 0; h < height; ++h) to[h * y_stride + k] = from[k * x_stride + h];
+        }
+      }
+    }
   }
 }
 
@@ -68,7 +85,7 @@ int transposed_dim(const Layout<2>& layout) {
 }
 
 void copy_transposed(const Layout<2>& layout, const Pair& p, int dim) {
-  constexpr int64_t tile = 32;
+  constexpr int64_t tile = 64;
   int last = layout.ndim - 1;
   int64_t rows = layout.sizes[dim], columns = layout.sizes[last], bands = (rows + tile - 1) / tile;
   int64_t outer = layout.numel / (rows * columns);
@@ -97,9 +114,22 @@ void copy_rows(const Layout<2>& layout, const Pair& p) {
     return;
   }
   parallel_for(rows, grain / inner + 1, [&](int64_t begin, int64_t end) {
+    Offsets at(layout, last, begin);
+    int64_t index[max_dims], rest = begin;
+    for (int d = last - 1; d >= 0; --d) {
+      index[d] = rest % layout.sizes[d];
+      rest /= layout.sizes[d];
+    }
     for (int64_t row = begin; row < end; ++row) {
-      Offsets at(layout, last, row);
       p.convert(p.y + at.y * p.y_item, sy, p.x + at.x * p.x_item, sx, inner);
+      for (int d = last - 1; d >= 0; --d) {
+        at.y += layout.strides[0][d];
+        at.x += layout.strides[1][d];
+        if (++index[d] < layout.sizes[d]) break;
+        at.y -= layout.sizes[d] * layout.strides[0][d];
+        at.x -= layout.sizes[d] * layout.strides[1][d];
+        index[d] = 0;
+      }
     }
   });
 }
