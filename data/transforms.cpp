@@ -239,7 +239,8 @@ PreprocessorState Chain::state() const {
   Json parts = Json::array();
   for (size_t i = 0; i < parts_->size(); ++i) {
     PreprocessorState state = (*parts_)[i]->state();
-    parts.push_back({{"kind", (*parts_)[i]->kind()}, {"state", Json::parse(state.json)}});
+    parts.push_back(
+        {{"kind", (*parts_)[i]->kind()}, {"fitted", (*parts_)[i]->fitted()}, {"state", Json::parse(state.json)}});
     for (auto& [name, tensor] : state.tensors) all.tensors[str(i, ".", name)] = tensor;
   }
   all.json = Json({{"parts", std::move(parts)}}).dump();
@@ -267,11 +268,7 @@ void Chain::load_state(const PreprocessorState& state) {
     for (const auto& [name, tensor] : state.tensors) {
       if (name.starts_with(prefix)) one.tensors[name.substr(prefix.size())] = tensor;
     }
-    if (one.tensors.empty() && !fresh->fitted()) {
-      loaded.push_back(std::move(fresh));  // was stored before it was fitted
-      continue;
-    }
-    fresh->load_state(one);
+    if (part.value("fitted", true)) fresh->load_state(one);
     loaded.push_back(std::move(fresh));
   }
   // Everything fits: only now change the parts, which other copies of this chain may share.

@@ -132,6 +132,21 @@ TEST_SUITE("data") {
     CHECK_THROWS_WITH_AS(make_preprocessor("standardise"), doctest::Contains("did you mean 'standardize'?"), Error);
   }
 
+  TEST_CASE("transforms: a part that learns no tensor is restored in a chain as well") {
+    Tensor prices = column({1e5, 1.1e5, 1.2e5, 1.3e5, 9e5, 2e6});
+    Chain learnt{Log1pIfSkewed(), Standardize()}, fresh{Log1pIfSkewed(), Standardize()}, unfitted{Log1pIfSkewed()};
+    learnt.fit(prices);
+    fresh.load_state(learnt.state());
+    check_close(fresh(prices), learnt(prices), 1e-12);
+    check_close(fresh.inverse(learnt(prices)), prices, 1e-9);
+    Chain empty;
+    empty.load_state(learnt.state());
+    check_close(empty.inverse(learnt(prices)), prices, 1e-9);
+    Chain still{Log1pIfSkewed()};
+    still.load_state(unfitted.state());
+    CHECK(!still.fitted());
+  }
+
   TEST_CASE("transforms: damaged states are refused and change nothing") {
     Standardize s;
     s.fit(column({1, 3}));
