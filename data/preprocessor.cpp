@@ -12,7 +12,8 @@ std::shared_ptr<Preprocessor> make_preprocessor(std::string_view kind) {
   if (kind == "clip") return std::make_shared<Clip>();
   if (kind == "chain") return std::make_shared<Chain>();
   if (kind == "table_encoder") return std::make_shared<TableEncoder>();
-  std::string nearest = nearest_name(kind, {"standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain", "table_encoder"});
+  std::string nearest =
+      nearest_name(kind, {"standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain", "table_encoder"});
   fail(str("there is no preprocessor of kind '", kind, "'",
            nearest.empty() ? std::string() : str(" (did you mean '", nearest, "'?)")));
 }

@@ -137,7 +137,7 @@ bool FitLoop::accept(const StepOutput& output) {
 bool FitLoop::is_finite_or_stop(const Tensor& loss) {
   const OnNonfinite policy = run_.options.on_nonfinite;
   if (policy == OnNonfinite::Ignore) return true;
-  const double value = value_of(loss.detach());
+  const double value = value_of(loss);
   if (std::isfinite(value)) return true;
   if (policy == OnNonfinite::Skip) return false;
   const std::string parameter = first_bad_parameter(*run_.module);

@@ -131,6 +131,7 @@ void FitLoop::validate() {
   run.metrics.publish(true);
   run.validating = true;
   run.in_batch = false;
+  const int64_t training_batch = run.batch_idx;
   if (steps_) run.module->on_validation_model_zero_grad();
   {
     NoGradGuard no_grad;
@@ -138,6 +139,7 @@ void FitLoop::validate() {
     if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
   }
   run.validating = false;
+  run.batch_idx = training_batch;
   run.metrics.open(MetricBook::Page::Training, false);
 }
 

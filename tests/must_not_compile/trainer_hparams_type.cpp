@@ -1,4 +1,5 @@
-// expect: fields() names bool, integers, floating-point numbers, std::string, and vectors of int64_t, double and std::string
+// expect: fields() names bool, integers, floating-point numbers, std::string, and vectors of int64_t, double and
+// std::string
 #include <fulmen/trainer/trainer.h>
 
 using namespace fulmen;

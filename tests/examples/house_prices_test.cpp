@@ -1,0 +1,153 @@
+#include <doctest/doctest.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/paths.h"
+
+// The example as a user runs it: a process, its output, its exit status, and the files it leaves.
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Folder {
+  Folder() {
+    std::string pattern = (fs::temp_directory_path() / "house_prices_XXXXXX").string();
+    path = ::mkdtemp(pattern.data());
+  }
+  ~Folder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+struct Finished {
+  int status;
+  std::string output, error;
+};
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Finished house_prices(const Folder& folder, const std::string& arguments) {
+  const std::string program = fulmen::testing::bin_dir() + "/house_prices";
+  const std::string command =
+      "cd " + folder.path.string() + " && " + program + " " + arguments + " >.out 2>.error </dev/null";
+  const int status = std::system(command.c_str());
+  Finished run{WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder.path / ".out"),
+               text_of(folder.path / ".error")};
+  fs::remove(folder.path / ".out");
+  fs::remove(folder.path / ".error");
+  return run;
+}
+
+bool available() { return fs::exists(fulmen::testing::bin_dir() + "/house_prices"); }
+
+/// 200 houses: a price made of area, a text column, and missing cells.
+std::string sales(int rows = 200) {
+  std::string csv = "area,kind,age,price\n";
+  for (int i = 0; i < rows; ++i) {
+    const int area = 50 + (i * 37) % 150, age = (i * 13) % 60;
+    csv += std::to_string(area) + (i % 3 ? ",house," : ",flat,") + (i % 17 ? std::to_string(age) : "") + "," +
+           std::to_string(1000 * area - 300 * age + (i % 3 ? 20000 : 0)) + "\n";
+  }
+  return csv;
+}
+
+void write(const Folder& folder, const std::string& name, const std::string& text) {
+  std::ofstream(folder.path / name, std::ios::binary) << text;
+}
+
+const std::string data = "--data sales.csv --target price --max-epochs 40 --lr 0.01";
+
+}  // namespace
+
+TEST_SUITE("examples") {
+  TEST_CASE("house prices: fit, test and predict in processes of their own") {
+    if (!available()) return;
+    Folder folder;
+    write(folder, "sales.csv", sales());
+    const Finished fit = house_prices(folder, "fit " + data);
+    REQUIRE_MESSAGE(fit.status == 0, fit.error);
+    const auto result = nlohmann::json::parse(fit.output.substr(fit.output.rfind('\n', fit.output.size() - 2) + 1));
+    CHECK(result.at("test_r2").get<double>() > 0.9);
+    for (const char* key : {"test_rmse", "test_mae", "seconds"}) CHECK(result.at(key).get<double>() > 0);
+
+    const Finished test = house_prices(folder, "test --data sales.csv");
+    REQUIRE_MESSAGE(test.status == 0, test.error);
+    CHECK(nlohmann::json::parse(test.output).at("test_rmse") == result.at("test_rmse"));
+
+    // New houses: other order of columns, no price, a kind nobody has seen.
+    write(folder, "new.csv", "kind,age,area\nhouse,10,100\nflat,,60\ncastle,5,120\n");
+    fs::remove(folder.path / "sales.csv");
+    const Finished predict = house_prices(folder, "predict --ckpt house_prices_run/best.ckpt --data new.csv");
+    REQUIRE_MESSAGE(predict.status == 0, predict.error);
+    double price = 0, low = 0, high = 0;
+    int rows = 0, read = 0;
+    for (const char* at = predict.output.c_str(); std::sscanf(at, "%lf %lf %lf\n%n", &price, &low, &high, &read) == 3;
+         at += read) {
+      CHECK(low < price);
+      CHECK(price < high);
+      ++rows;
+    }
+    CHECK(rows == 3);
+    CHECK(house_prices(folder, "predict --ckpt house_prices_run/best.ckpt --data new.csv").output == predict.output);
+  }
+
+  TEST_CASE("house prices: bad input is one clear line, exit status 2, and nothing written") {
+    if (!available()) return;
+    struct Case {
+      std::string csv, arguments, says;
+    };
+    std::string text_among_numbers = sales(), missing_price = sales(), not_a_number = sales();
+    text_among_numbers.replace(text_among_numbers.find("\n87,"), 4, "\nbig,");
+    missing_price.replace(missing_price.find(",50000\n"), 7, ",\n");
+    const Case cases[] = {
+        {sales() + "1,house\n", "fit " + data, "sales.csv:202"},
+        {text_among_numbers, "fit " + data, "sales.csv:3"},
+        {"", "fit " + data, "sales.csv"},
+        {"area,price\n", "fit " + data, "sales.csv"},
+        {sales(), "fit --data sales.csv --target prise", "prise"},
+        {missing_price, "fit " + data, "sales.csv:2"},
+        {sales(3), "fit " + data, "sales.csv"},
+        {sales(), "fit --data none.csv --target price", "none.csv"},
+        {sales(), "fit --dta sales.csv", "unknown option --dta; did you mean --data?"},
+        {sales(), "fit --data sales.csv --target price --lr fast", "fast"},
+        {sales(), "fit --data sales.csv --target price --test-fraction 2", "fraction"},
+        {sales(), "fit --data sales.csv --target price --drop areas", "areas"},
+        {sales(), "predict --ckpt none.ckpt --data sales.csv", "there is no checkpoint none.ckpt"},
+        {sales(), "predict --ckpt sales.csv --data sales.csv", "sales.csv"},
+        {sales(), "fti", "did you mean fit?"},
+    };
+    for (const Case& c : cases) {
+      Folder folder;
+      write(folder, "sales.csv", c.csv);
+      const Finished run = house_prices(folder, c.arguments);
+      CAPTURE(c.arguments);
+      CAPTURE(run.error);
+      CHECK(run.status == 2);
+      CHECK(run.output.empty());
+      CHECK(run.error.find(c.says) != std::string::npos);
+      CHECK(std::count(run.error.begin(), run.error.end(), '\n') == 1);
+      CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
+    }
+  }
+
+  TEST_CASE("house prices: predicting with missing columns names them") {
+    if (!available()) return;
+    Folder folder;
+    write(folder, "sales.csv", sales());
+    REQUIRE(house_prices(folder, "fit " + data + " --max-epochs 1").status == 0);
+    write(folder, "new.csv", "kind,age\nhouse,10\n");
+    const Finished run = house_prices(folder, "predict --ckpt house_prices_run/best.ckpt --data new.csv");
+    CHECK(run.status == 2);
+    CHECK(run.output.empty());
+    CHECK_MESSAGE(run.error.find("area") != std::string::npos, run.error);
+    CHECK_MESSAGE(run.error.find("new.csv") != std::string::npos, run.error);
+  }
+}
