@@ -45,7 +45,8 @@ Tensor& Tensor::detach_() const {
 }
 
 Tensor& Tensor::requires_grad_(bool on) const {
-  FULMEN_CHECK(!on || is_floating_point(), "only Tensors of floating point dtype can require gradients, got ",
+  FULMEN_CHECK(!on || is_floating_point(),
+               "Only Tensors of floating point and complex dtype can require gradients; got ",
                to_string(scalar_type()));
   FULMEN_CHECK(!on || !is_inference() || modes.inference,
                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");

@@ -73,6 +73,9 @@ Tensor to(const Tensor& x, ScalarType dtype, std::optional<Device> device, bool 
 Tensor Tensor::clone() const { return fulmen::clone(*this); }
 Tensor Tensor::contiguous() const { return fulmen::contiguous(*this); }
 Tensor Tensor::to(const TensorOptions& options, bool, bool copy) const {
+  FULMEN_CHECK(!options.requires_grad(),
+               "to: a conversion keeps its history, so options with requires_grad set as true mean nothing here; "
+               "call requires_grad_() on the result");
   return fulmen::to(*this, options.has_dtype() ? options.dtype() : scalar_type(), options.device_opt(), copy);
 }
 Tensor Tensor::to(ScalarType dtype, bool, bool copy) const { return fulmen::to(*this, dtype, std::nullopt, copy); }
