@@ -1,6 +1,7 @@
 #include <fulmen/autograd/accumulate.h>
 #include <fulmen/autograd/anomaly.h>
 #include <fulmen/autograd/engine.h>
+#include <fulmen/autograd/engine_memory.h>
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/meta.h>
 #include <fulmen/autograd/op.h>
@@ -20,67 +21,6 @@ namespace {
 struct Capture {
   uint32_t input_nr;
   size_t index;
-};
-
-/// Node -> where its gradients lie. Open addressing with the first entries on the stack: a small backward pass
-/// allocates nothing here. Entries are never removed: a node runs once, after every node that can send to it.
-class StartMap {
- public:
-  /// The entry for `node`, and whether it is new.
-  std::pair<size_t&, bool> find_or_add(const Node* node, size_t value) {
-    if (2 * (count_ + 1) > slots_.size()) grow();
-    Slot& slot = locate(slots_, node);
-    bool fresh = slot.node == nullptr;
-    if (fresh) {
-      slot = {node, value};
-      ++count_;
-    }
-    return {slot.value, fresh};
-  }
-
- private:
-  struct Slot {
-    const Node* node = nullptr;
-    size_t value = 0;
-  };
-  static Slot& locate(std::span<Slot> slots, const Node* node) {
-    size_t i = (reinterpret_cast<uintptr_t>(node) >> 5) * 0x9e3779b97f4a7c15ull >> 20;
-    while (true) {
-      Slot& slot = slots[i++ & (slots.size() - 1)];
-      if (!slot.node || slot.node == node) return slot;
-    }
-  }
-  void grow() {
-    std::vector<Slot> larger(slots_.size() * 4);
-    for (const Slot& s : slots_) {
-      if (s.node) locate(larger, s.node) = s;
-    }
-    heap_ = std::move(larger);
-    slots_ = heap_;
-  }
-  std::array<Slot, 32> inline_;
-  std::vector<Slot> heap_;
-  std::span<Slot> slots_ = inline_;
-  size_t count_ = 0;
-};
-
-/// Gradients around one node: a few without allocation.
-class GradientBuffer {
- public:
-  explicit GradientBuffer(size_t count) {
-    if (count > few_.size()) many_.resize(count);
-    all_ = count > few_.size() ? TensorSpan(many_) : TensorSpan(few_).first(count);
-  }
-  operator TensorSpan() { return all_; }
-  Tensor& operator[](size_t i) { return all_[i]; }
-  size_t size() const { return all_.size(); }
-  auto begin() { return all_.begin(); }
-  auto end() { return all_.end(); }
-
- private:
-  std::array<Tensor, 4> few_;
-  std::vector<Tensor> many_;
-  TensorSpan all_;
 };
 
 /// Gradients that wait for a node to run: `count` entries of the task's buffer from `start`.

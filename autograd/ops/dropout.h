@@ -9,8 +9,8 @@ namespace fulmen {
 Tensor dropout(const Tensor& x, double p, bool train);
 /// Whole channels: one draw for each [n, channels] of [n, channels, ...].
 Tensor feature_dropout(const Tensor& x, double p, bool train);
-/// Keeps mean and variance under SELU: dropped elements take SELU's negative limit, then an affine correction (Klambauer
-/// et al. 2017).
+/// Keeps mean and variance under SELU: dropped elements take SELU's negative limit, then an affine correction
+/// (Klambauer et al. 2017).
 Tensor alpha_dropout(const Tensor& x, double p, bool train);
 Tensor feature_alpha_dropout(const Tensor& x, double p, bool train);
 
