@@ -45,6 +45,11 @@ FULMEN_PLAIN(Softsign, F::softsign)
 FULMEN_PLAIN(Tanhshrink, F::tanhshrink)
 #undef FULMEN_PLAIN
 
+SoftmaxImpl::SoftmaxImpl(int64_t dim) : SoftmaxImpl(SoftmaxOptions(dim)) {}
+SoftminImpl::SoftminImpl(int64_t dim) : SoftminImpl(SoftminOptions(dim)) {}
+LogSoftmaxImpl::LogSoftmaxImpl(int64_t dim) : LogSoftmaxImpl(LogSoftmaxOptions(dim)) {}
+ThresholdImpl::ThresholdImpl(double threshold, double value) : ThresholdImpl(ThresholdOptions(threshold, value)) {}
+
 void ELUImpl::pretty_print(std::ostream& stream) const {
   Printed(stream, "ELU").arg("alpha", options.alpha()).arg_unless("inplace", options.inplace(), false);
 }

@@ -77,7 +77,7 @@ FULMEN_MODULE(Hardtanh);
 
 class ThresholdImpl : public Cloneable<ThresholdImpl> {
  public:
-  ThresholdImpl(double threshold, double value) : ThresholdImpl(ThresholdOptions(threshold, value)) {}
+  ThresholdImpl(double threshold, double value);
   explicit ThresholdImpl(const ThresholdOptions& options_);
   void reset() override;
   void pretty_print(std::ostream& stream) const override;
@@ -102,7 +102,7 @@ FULMEN_MODULE(PReLU);
 
 class SoftmaxImpl : public Cloneable<SoftmaxImpl> {
  public:
-  explicit SoftmaxImpl(int64_t dim) : SoftmaxImpl(SoftmaxOptions(dim)) {}
+  explicit SoftmaxImpl(int64_t dim);
   explicit SoftmaxImpl(const SoftmaxOptions& options_);
   void reset() override;
   void pretty_print(std::ostream& stream) const override;
@@ -114,7 +114,7 @@ FULMEN_MODULE(Softmax);
 
 class SoftminImpl : public Cloneable<SoftminImpl> {
  public:
-  explicit SoftminImpl(int64_t dim) : SoftminImpl(SoftminOptions(dim)) {}
+  explicit SoftminImpl(int64_t dim);
   explicit SoftminImpl(const SoftminOptions& options_);
   void reset() override;
   void pretty_print(std::ostream& stream) const override;
@@ -126,7 +126,7 @@ FULMEN_MODULE(Softmin);
 
 class LogSoftmaxImpl : public Cloneable<LogSoftmaxImpl> {
  public:
-  explicit LogSoftmaxImpl(int64_t dim) : LogSoftmaxImpl(LogSoftmaxOptions(dim)) {}
+  explicit LogSoftmaxImpl(int64_t dim);
   explicit LogSoftmaxImpl(const LogSoftmaxOptions& options_);
   void reset() override;
   void pretty_print(std::ostream& stream) const override;

@@ -10,6 +10,7 @@ void check_probability(const char* name, double p) {
 }  // namespace
 
 #define FULMEN_DROPOUT(Name, function)                                                                      \
+  Name##Impl::Name##Impl(double p) : Name##Impl(Name##Options(p)) {}                                        \
   Name##Impl::Name##Impl(const Name##Options& options_) : options(options_) { Name##Impl::reset(); }        \
   void Name##Impl::reset() { check_probability(#Name, options.p()); }                                       \
   void Name##Impl::pretty_print(std::ostream& stream) const {                                               \

@@ -6,16 +6,16 @@
 // In training a random part of the input is zeroed; in evaluation the input passes. See nn/functional/dropout.h.
 namespace fulmen::nn {
 
-#define FULMEN_DROPOUT(Name)                                        \
-  class Name##Impl : public Cloneable<Name##Impl> {                 \
-   public:                                                          \
-    explicit Name##Impl(double p) : Name##Impl(Name##Options(p)) {} \
-    explicit Name##Impl(const Name##Options& options_ = {});        \
-    void reset() override;                                          \
-    void pretty_print(std::ostream& stream) const override;         \
-    Tensor forward(Tensor input);                                   \
-    Name##Options options;                                          \
-  };                                                                \
+#define FULMEN_DROPOUT(Name)                                 \
+  class Name##Impl : public Cloneable<Name##Impl> {          \
+   public:                                                   \
+    explicit Name##Impl(double p);                           \
+    explicit Name##Impl(const Name##Options& options_ = {}); \
+    void reset() override;                                   \
+    void pretty_print(std::ostream& stream) const override;  \
+    Tensor forward(Tensor input);                            \
+    Name##Options options;                                   \
+  };                                                         \
   FULMEN_MODULE(Name)
 
 /// Single elements.

@@ -12,7 +12,7 @@ class FunctionalImpl : public Cloneable<FunctionalImpl> {
  public:
   using Function = AnyFunction<Tensor(Tensor)>;
 
-  explicit FunctionalImpl(Function function) : function_(std::move(function)) {}
+  explicit FunctionalImpl(Function function);
   template <class F, class... Args>
   requires(sizeof...(Args) > 0) explicit FunctionalImpl(F function, Args... args)
       : function_([function, stored = std::make_tuple(std::move(args)...)](Tensor input) -> Tensor {

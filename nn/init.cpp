@@ -1,11 +1,12 @@
 #include <fulmen/autograd/grad_mode.h>
+#include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/random.h>
 #include <fulmen/nn/init.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace fulmen::nn::init {
 namespace {
@@ -19,16 +20,6 @@ double kaiming_std(const Tensor& tensor, double a, FanMode mode, Nonlinearity no
 double xavier_std(const Tensor& tensor, double gain) {
   const auto [fan_in, fan_out] = _calculate_fan_in_and_fan_out(tensor);
   return gain * std::sqrt(2.0 / static_cast<double>(fan_in + fan_out));
-}
-
-// A first guess good to 2e-3 (Winitzki 2008), made exact by Newton's method.
-double inverse_erf(double y) {
-  if (y <= -1 || y >= 1) return y * std::numeric_limits<double>::infinity();
-  constexpr double pi = 3.14159265358979323846, a = 0.147;
-  const double log_term = std::log1p(-y * y), half = 2 / (pi * a) + log_term / 2;
-  double x = std::copysign(std::sqrt(std::sqrt(half * half - log_term / a) - half), y);
-  for (int step = 0; step < 3; ++step) x -= (std::erf(x) - y) / (2 / std::sqrt(pi) * std::exp(-x * x));
-  return x;
 }
 
 // Orthonormal columns of a tall matrix [rows, cols] by Householder reflections, with the signs that make the triangular
@@ -129,15 +120,31 @@ Tensor dirac_(Tensor tensor, int64_t groups) {
 
 Tensor trunc_normal_(Tensor tensor, double mean, double std, double low, double high) {
   NoGradGuard no_grad;
-  // Uniform between the probabilities of the bounds, through the inverse of the distribution.
-  const auto bound = [&](double x) { return std::erf((x - mean) / (std * std::sqrt(2.0))); };
-  tensor.uniform_(bound(low), bound(high));
-  const Tensor values = tensor.to(kDouble).cpu().contiguous();
-  double* v = values.data_ptr<double>();
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    v[i] = std::clamp(mean + std * std::sqrt(2.0) * inverse_erf(v[i]), low, high);
+  FULMEN_CHECK(low < high && std > 0, "trunc_normal_: needs low < high and std > 0; got ", low, ", ", high, ", ", std);
+  const auto below = [&](double x) { return (1 + std::erf((x - mean) / (std * std::sqrt(2.0)))) / 2; };
+  const Tensor draw = empty_like(tensor);
+  if (below(high) - below(low) > 0.3) {
+    // Most normal numbers fall inside: draw until all do.
+    tensor.normal_(mean, std);
+    for (Tensor outside; outside = (tensor < low).logical_or(tensor > high), outside.any().item<bool>();) {
+      tensor.copy_(draw.normal_(mean, std).where(outside, tensor));
+    }
+    return tensor;
   }
-  tensor.copy_(values);
+  // Otherwise uniform candidates, each accepted with the ratio of its density to the largest inside.
+  const double peak = std::max(low, std::min(mean, high));
+  const double log_peak = -0.5 * std::pow((peak - mean) / std, 2);
+  const auto rejected = [&](const Tensor& candidates) {
+    const Tensor log_density = ((candidates - mean) / std).pow(2) * -0.5 - log_peak;
+    return draw.uniform_().log().gt(log_density);
+  };
+  tensor.uniform_(low, high);
+  Tensor pending = rejected(tensor);
+  while (pending.any().item<bool>()) {
+    const Tensor candidates = empty_like(tensor).uniform_(low, high);
+    tensor.copy_(candidates.where(pending, tensor));
+    pending = pending.logical_and(rejected(candidates));
+  }
   return tensor;
 }
 

@@ -21,7 +21,7 @@ Tensor ones_(Tensor tensor);
 Tensor zeros_(Tensor tensor);
 Tensor uniform_(Tensor tensor, double low = 0, double high = 1);
 Tensor normal_(Tensor tensor, double mean = 0, double std = 1);
-/// Normal, drawn again where it falls outside low..high; no mean more than two deviations outside.
+/// The part of a normal distribution that lies in low..high.
 Tensor trunc_normal_(Tensor tensor, double mean = 0, double std = 1, double low = -2, double high = 2);
 /// The identity matrix; two dimensions.
 Tensor eye_(Tensor matrix);

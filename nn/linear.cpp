@@ -12,6 +12,8 @@ namespace fulmen::nn {
 void IdentityImpl::reset() {}
 void IdentityImpl::pretty_print(std::ostream& stream) const { Printed(stream, "Identity"); }
 
+LinearImpl::LinearImpl(int64_t in_features, int64_t out_features)
+    : LinearImpl(LinearOptions(in_features, out_features)) {}
 LinearImpl::LinearImpl(const LinearOptions& options_) : options(options_) { LinearImpl::reset(); }
 
 void LinearImpl::reset() {
@@ -42,18 +44,24 @@ Tensor LinearImpl::forward(const Tensor& input) {
   return functional::linear(input, weight, bias);
 }
 
+FlattenImpl::FlattenImpl(const FlattenOptions& options_) : options(options_) {}
 void FlattenImpl::reset() {}
 void FlattenImpl::pretty_print(std::ostream& stream) const {
   Printed(stream, "Flatten").arg("start_dim", options.start_dim()).arg("end_dim", options.end_dim());
 }
 Tensor FlattenImpl::forward(const Tensor& input) { return input.flatten(options.start_dim(), options.end_dim()); }
 
+UnflattenImpl::UnflattenImpl(int64_t dim, std::vector<int64_t> sizes)
+    : UnflattenImpl(UnflattenOptions(dim, std::move(sizes))) {}
+UnflattenImpl::UnflattenImpl(UnflattenOptions options_) : options(std::move(options_)) {}
 void UnflattenImpl::reset() {}
 void UnflattenImpl::pretty_print(std::ostream& stream) const {
   Printed(stream, "Unflatten").arg("dim", options.dim()).arg("unflattened_size", IntArrayRef(options.sizes()));
 }
 Tensor UnflattenImpl::forward(const Tensor& input) { return input.unflatten(options.dim(), options.sizes()); }
 
+BilinearImpl::BilinearImpl(int64_t in1_features, int64_t in2_features, int64_t out_features)
+    : BilinearImpl(BilinearOptions(in1_features, in2_features, out_features)) {}
 BilinearImpl::BilinearImpl(const BilinearOptions& options_) : options(options_) { BilinearImpl::reset(); }
 
 void BilinearImpl::reset() {

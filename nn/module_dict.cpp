@@ -5,6 +5,12 @@
 
 namespace fulmen::nn {
 
+ModuleDictImpl::ModuleDictImpl() = default;
+ModuleDictImpl::ModuleDictImpl(const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& modules) {
+  update(modules);
+}
+ModuleDictImpl::ModuleDictImpl(const Items& modules) { update(modules); }
+
 std::shared_ptr<Module> ModuleDictImpl::clone(const std::optional<Device>& device) const {
   auto copy = std::make_shared<ModuleDictImpl>();
   for (const auto& item : children_) copy->register_module(item.key(), item.value()->clone(device));

@@ -11,11 +11,9 @@ class ModuleDictImpl : public Cloneable<ModuleDictImpl> {
   using Iterator = Items::Iterator;
   using ConstIterator = Items::ConstIterator;
 
-  ModuleDictImpl() = default;
-  explicit ModuleDictImpl(const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& modules) {
-    update(modules);
-  }
-  explicit ModuleDictImpl(const Items& modules) { update(modules); }
+  ModuleDictImpl();
+  explicit ModuleDictImpl(const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& modules);
+  explicit ModuleDictImpl(const Items& modules);
 
   std::shared_ptr<Module> clone(const std::optional<Device>& device = std::nullopt) const override;
   void reset() override {}

@@ -5,6 +5,7 @@
 
 namespace fulmen::nn {
 
+ModuleListImpl::ModuleListImpl() = default;
 std::shared_ptr<Module> ModuleListImpl::clone(const std::optional<Device>& device) const {
   auto copy = std::make_shared<ModuleListImpl>();
   for (const auto& module : modules_) copy->push_back(module->clone(device));

@@ -10,7 +10,7 @@ class ModuleListImpl : public Cloneable<ModuleListImpl> {
   using Iterator = std::vector<std::shared_ptr<Module>>::iterator;
   using ConstIterator = std::vector<std::shared_ptr<Module>>::const_iterator;
 
-  ModuleListImpl() = default;
+  ModuleListImpl();
   template <class... Modules>
   requires(sizeof...(Modules) > 0 && !(std::is_base_of_v<ModuleListImpl, std::decay_t<Modules>> &&
                                        ...)) explicit ModuleListImpl(Modules&&... modules) {

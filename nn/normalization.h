@@ -8,8 +8,7 @@ namespace fulmen::nn {
 /// Normalizes each sample over its trailing dimensions (Ba, Kiros and Hinton 2016, "Layer Normalization").
 class LayerNormImpl : public Cloneable<LayerNormImpl> {
  public:
-  explicit LayerNormImpl(std::vector<int64_t> normalized_shape)
-      : LayerNormImpl(LayerNormOptions(std::move(normalized_shape))) {}
+  explicit LayerNormImpl(std::vector<int64_t> normalized_shape);
   explicit LayerNormImpl(LayerNormOptions options_);
   void reset() override;
   void reset_parameters();

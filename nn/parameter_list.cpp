@@ -27,6 +27,7 @@ void print_parameters(std::ostream& stream, const char* type, const OrderedDict<
 
 }  // namespace
 
+ParameterListImpl::ParameterListImpl() = default;
 void ParameterListImpl::append(Tensor parameter) {
   const bool requires_grad = parameter.requires_grad();
   register_parameter(std::to_string(parameters_.size()), std::move(parameter), requires_grad);
@@ -45,6 +46,7 @@ void ParameterListImpl::pretty_print(std::ostream& stream) const {
   print_parameters(stream, "ParameterList", parameters_);
 }
 
+ParameterDictImpl::ParameterDictImpl() = default;
 ParameterDictImpl::ParameterDictImpl(const OrderedDict<std::string, Tensor>& parameters) {
   for (const auto& item : parameters) insert(item.key(), item.value());
 }

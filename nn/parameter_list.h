@@ -10,7 +10,7 @@ class ParameterListImpl : public Cloneable<ParameterListImpl> {
   using Iterator = OrderedDict<std::string, Tensor>::Iterator;
   using ConstIterator = OrderedDict<std::string, Tensor>::ConstIterator;
 
-  ParameterListImpl() = default;
+  ParameterListImpl();
   template <class... Tensors>
   requires(sizeof...(Tensors) > 0 &&
            (std::is_convertible_v<Tensors, Tensor> && ...)) explicit ParameterListImpl(Tensors&&... tensors) {
@@ -47,7 +47,7 @@ class ParameterDictImpl : public Cloneable<ParameterDictImpl> {
   using Iterator = OrderedDict<std::string, Tensor>::Iterator;
   using ConstIterator = OrderedDict<std::string, Tensor>::ConstIterator;
 
-  ParameterDictImpl() = default;
+  ParameterDictImpl();
   explicit ParameterDictImpl(const OrderedDict<std::string, Tensor>& parameters);
   std::shared_ptr<Module> clone(const std::optional<Device>& device = std::nullopt) const override;
   void reset() override {}

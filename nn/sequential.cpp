@@ -19,6 +19,7 @@ SequentialImpl::SequentialImpl(const OrderedDict<std::string, AnyModule>& named)
   for (const auto& item : named) push_back(item.key(), item.value());
 }
 
+SequentialImpl::SequentialImpl() = default;
 std::shared_ptr<Module> SequentialImpl::clone(const std::optional<Device>& device) const {
   auto copy = std::make_shared<SequentialImpl>();
   for (size_t i = 0; i < modules_.size(); ++i) copy->push_back(children_[i].key(), modules_[i].clone(device));

@@ -11,7 +11,7 @@ class SequentialImpl : public Cloneable<SequentialImpl> {
   using Iterator = std::vector<AnyModule>::iterator;
   using ConstIterator = std::vector<AnyModule>::const_iterator;
 
-  SequentialImpl() = default;
+  SequentialImpl();
   SequentialImpl(std::initializer_list<NamedAnyModule> named);
   explicit SequentialImpl(const OrderedDict<std::string, AnyModule>& named);
   template <class... Modules>
@@ -101,7 +101,9 @@ class SequentialImpl : public Cloneable<SequentialImpl> {
   std::vector<AnyModule> modules_;
 };
 
-/// `Sequential(Linear(8, 64), ReLU(), Linear(64, 1))` or `Sequential({{"fc1", Linear(8, 64)}, {"act", ReLU()}})`.
+/// `Sequential{Linear(8, 64), ReLU(), Linear(64, 1)}` or `Sequential({{"fc1", Linear(8, 64)}, {"act", ReLU()}})`.
+/// With braces the modules are made in the order written, so their initial values are those of the same lines in
+/// Python. With parentheses C++ leaves the order open, and g++ begins at the last one.
 class Sequential : public ModuleHolder<SequentialImpl> {
  public:
   using ModuleHolder<SequentialImpl>::ModuleHolder;

@@ -77,6 +77,14 @@ AdamStep step_of(const Options& o, bool decoupled) {
 
 }  // namespace
 
+AdamOptions::AdamOptions(double lr) : lr_(lr) {}
+AdamWOptions::AdamWOptions(double lr) : lr_(lr) {}
+NamedState AdamParamState::named_tensors() {
+  return {{"exp_avg", &exp_avg_}, {"exp_avg_sq", &exp_avg_sq_}, {"max_exp_avg_sq", &max_exp_avg_sq_}};
+}
+NamedState AdamWParamState::named_tensors() {
+  return {{"exp_avg", &exp_avg_}, {"exp_avg_sq", &exp_avg_sq_}, {"max_exp_avg_sq", &max_exp_avg_sq_}};
+}
 std::vector<OptionField> AdamOptions::fields() { return adam_fields(*this); }
 std::vector<OptionField> AdamWOptions::fields() { return adam_fields(*this); }
 

@@ -6,7 +6,7 @@
 namespace fulmen::optim {
 
 struct AdamOptions : public OptimizerCloneableOptions<AdamOptions> {
-  AdamOptions(double lr = 1e-3) : lr_(lr) {}
+  AdamOptions(double lr = 1e-3);
   FULMEN_ARG(double, lr);
   typedef std::tuple<double, double> betas_t;
   FULMEN_ARG(betas_t, betas) = betas_t(0.9, 0.999);
@@ -28,9 +28,7 @@ struct AdamParamState : public OptimizerCloneableParamState<AdamParamState> {
   FULMEN_ARG(Tensor, max_exp_avg_sq) = {};
 
  public:
-  NamedState named_tensors() override {
-    return {{"exp_avg", &exp_avg_}, {"exp_avg_sq", &exp_avg_sq_}, {"max_exp_avg_sq", &max_exp_avg_sq_}};
-  }
+  NamedState named_tensors() override;
   int64_t* step_count() override { return &step_; }
 };
 
@@ -46,7 +44,7 @@ class Adam : public Optimizer {
 };
 
 struct AdamWOptions : public OptimizerCloneableOptions<AdamWOptions> {
-  AdamWOptions(double lr = 1e-3) : lr_(lr) {}
+  AdamWOptions(double lr = 1e-3);
   FULMEN_ARG(double, lr);
   typedef std::tuple<double, double> betas_t;
   FULMEN_ARG(betas_t, betas) = betas_t(0.9, 0.999);
@@ -68,9 +66,7 @@ struct AdamWParamState : public OptimizerCloneableParamState<AdamWParamState> {
   FULMEN_ARG(Tensor, max_exp_avg_sq) = {};
 
  public:
-  NamedState named_tensors() override {
-    return {{"exp_avg", &exp_avg_}, {"exp_avg_sq", &exp_avg_sq_}, {"max_exp_avg_sq", &max_exp_avg_sq_}};
-  }
+  NamedState named_tensors() override;
   int64_t* step_count() override { return &step_; }
 };
 

@@ -2,12 +2,12 @@
 #include <fulmen/autograd/ops/optim.h>
 #include <fulmen/nn/options.h>
 #include <fulmen/nn/ordered_dict.h>
+#include <fulmen/optim/state_map.h>
 #include <fulmen/tensor/any_function.h>
 #include <fulmen/tensor/tensor.h>
 
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -106,7 +106,7 @@ class Optimizer {
   /// Computes the loss anew, gradients included; some optimizers call it several times per step.
   using LossClosure = AnyFunction<Tensor()>;
   /// By the parameter's address (`param.unsafeGetTensorImpl()`).
-  using State = std::unordered_map<void*, std::unique_ptr<OptimizerParamState>>;
+  using State = StateMap;
 
   Optimizer(const std::vector<OptimizerParamGroup>& groups, std::unique_ptr<OptimizerOptions> defaults);
   Optimizer(std::vector<Tensor> parameters, std::unique_ptr<OptimizerOptions> defaults);

@@ -12,6 +12,8 @@ void check(const SGDOptions& o) {
 }
 }  // namespace
 
+SGDOptions::SGDOptions(double lr) : lr_(lr) {}
+NamedState SGDParamState::named_tensors() { return {{"momentum_buffer", &momentum_buffer_}}; }
 std::vector<OptionField> SGDOptions::fields() {
   return {{"lr", &lr_},
           {"momentum", &momentum_},

@@ -4,7 +4,7 @@
 namespace fulmen::optim {
 
 struct SGDOptions : public OptimizerCloneableOptions<SGDOptions> {
-  SGDOptions(double lr = 1e-3) : lr_(lr) {}
+  SGDOptions(double lr = 1e-3);
   FULMEN_ARG(double, lr);
   FULMEN_ARG(double, momentum) = 0;
   FULMEN_ARG(double, dampening) = 0;
@@ -22,7 +22,7 @@ struct SGDParamState : public OptimizerCloneableParamState<SGDParamState> {
   FULMEN_ARG(Tensor, momentum_buffer);
 
  public:
-  NamedState named_tensors() override { return {{"momentum_buffer", &momentum_buffer_}}; }
+  NamedState named_tensors() override;
 };
 
 /// Stochastic gradient descent: g += weight_decay p; b = momentum b + (1 - dampening) g; p -= lr b (with Nesterov's

@@ -20,7 +20,7 @@ class AnyFunction<R(A...)> {
   template <class F>
   requires(!std::is_same_v<std::decay_t<F>, AnyFunction> && std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
       AnyFunction(F&& callable) {
-    if constexpr (std::is_pointer_v<std::decay_t<F>>) {
+    if constexpr (std::is_pointer_v<std::remove_reference_t<F>>) {
       if (callable == nullptr) return;
     }
     held_ = new Held<std::decay_t<F>>(std::forward<F>(callable));
