@@ -26,7 +26,7 @@ std::string op_of(const std::string& row) { return row.substr(0, row.find('/'));
 
 void print_list(const Table& table) {
   std::set<std::string> names;
-  for (const Row* row : table.rows) {
+  for (const auto& row : table.rows) {
     names.insert(op_of(row->name));
     names.insert(row->covers_.begin(), row->covers_.end());
   }
@@ -48,7 +48,7 @@ void print_speed(const Row& row, const Device& device) {
 
 int run(const Options& options, const Table& table) {
   int counts[3] = {0, 0, 0};
-  for (const Row* row : table.rows) {
+  for (const auto& row : table.rows) {
     if (row->name.find(options.filter) == std::string::npos) continue;
     if (options.speed) {
       print_speed(*row, options.device);

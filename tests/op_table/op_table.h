@@ -2,6 +2,7 @@
 #include <fulmen/tensor/tensor.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -132,7 +133,7 @@ class Row {
 class Table {
  public:
   Row& row(std::string name);
-  std::vector<Row*> rows;
+  std::vector<std::unique_ptr<Row>> rows;
 };
 
 /// What became of one check of one row.

@@ -153,7 +153,7 @@ Row& Row::large(std::vector<std::vector<int64_t>> shapes) {
 }
 
 Row& Table::row(std::string name) {
-  rows.push_back(new Row(std::move(name)));
+  rows.push_back(std::make_unique<Row>(std::move(name)));
   return *rows.back();
 }
 
