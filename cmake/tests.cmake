@@ -62,6 +62,7 @@ foreach(suite op_table conformance)
     fulmen_test_executable(${suite} ${sources})
     fulmen_add_test(${suite} LABELS ${suite} COMMAND ${suite})
     if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "")
+      fulmen_add_test(op_rows LABELS checks COMMAND ${PROJECT_SOURCE_DIR}/scripts/check_op_rows $<TARGET_FILE:op_table>)
       # The kernels of older processors too: a processor with AVX-512 can run them all.
       foreach(level v2 v3)
         fulmen_add_test(${suite}_${level} LABELS ${suite}

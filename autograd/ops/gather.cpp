@@ -151,6 +151,7 @@ Tensor checked_index(const Tensor& index, int64_t size, Fail&& out_of_range) {
 }
 
 Tensor gather_index(const char* op, const Tensor& x, int64_t dim, const Tensor& index, const Tensor& plain) {
+  if (index.numel() == 0) return index.to(kLong);
   FULMEN_CHECK(index.scalar_type() == kLong, op, "(): Expected dtype int64 for index");
   FULMEN_CHECK(std::max<int64_t>(index.dim(), 1) == std::max<int64_t>(x.dim(), 1),
                "Index tensor must have the same number of dimensions as ", plain.is_same(x) ? "input" : "self",

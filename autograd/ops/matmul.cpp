@@ -341,6 +341,10 @@ Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scal
   return apply(Baddbmm{{beta, alpha}}, input, a, b);
 }
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (weight.dim() == 1) {  // one output, without a dimension of its own
+    Tensor y = fulmen::matmul(x, weight);
+    return bias.defined() ? y + bias : y;
+  }
   check_linear(x, weight, bias);
   if (x.dim() == 1) return apply(Linear{}, x.unsqueeze(0), weight, bias).squeeze(0);
   return apply(Linear{}, x, weight, bias);

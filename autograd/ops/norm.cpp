@@ -259,6 +259,7 @@ Tensor layer_norm(const Tensor& x, IntArrayRef normalized_shape, const Tensor& w
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, bool training, double momentum, double eps) {
+  if (x.dim() == 1 && x.numel() == 0) return x.clone();  // PyTorch lets an empty vector pass
   FULMEN_CHECK(x.dim() >= 2, "batch_norm: expected at least 2 dimensions [n, channels, ...], got ", x);
   FULMEN_CHECK(x.is_floating_point(), "batch_norm: not implemented for '", to_string(x.scalar_type()), "': got ", x);
   int64_t channels = x.size(1);

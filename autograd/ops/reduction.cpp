@@ -235,7 +235,8 @@ Tensor logsumexp(const Tensor& x, IntArrayRef dim, bool keepdim) {
 }
 
 Tensor sum_to_size(const Tensor& x, IntArrayRef sizes) {
-  if (x.sizes() == sizes) return x;
+  if (x.sizes() == sizes && (!sizes.empty() || x.is_floating_point())) return x;
+  if (sizes.empty()) return sum(x);
   FULMEN_CHECK(static_cast<int64_t>(sizes.size()) <= x.dim(), "size {", sizes, "} is not expandable to size {",
                x.sizes(), "}.");
   uint32_t mask = 0;

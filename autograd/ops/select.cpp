@@ -149,8 +149,8 @@ Tensor as_mask(const Tensor& mask) {
   return mask;
 }
 void check_value_fits(const Tensor& x, const Scalar& value) {
-  FULMEN_CHECK(can_cast(result_type(x, value), x.scalar_type()) || x.is_floating_point(),
-               "value cannot be converted to type ", dtype_name(x.scalar_type()), " without overflow");
+  FULMEN_CHECK(!is_integral(x.scalar_type(), false) || !value.isFloatingPoint(), "value cannot be converted to type ",
+               dtype_name(x.scalar_type()), " without overflow");
 }
 }  // namespace
 

@@ -62,8 +62,12 @@ struct Frac : Unary<UnaryOp::Frac, Kind::real, Keep::nothing> {
   // gx = gy
   Grads<1> backward(const Saved&, const Tensor& gy) const { return {gy}; }
 };
-struct Square : Unary<UnaryOp::Square, Kind::number, Keep::input> {
+struct Square {
   static constexpr auto name = "square";
+  Output forward(Forward& f, const Input& x) const {
+    f.save(x);
+    return unary(f, UnaryOp::Square, x.scalar_type() == kBool ? kLong : x.scalar_type(), x);
+  }
   // gx = 2 gy x
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * (s[0] * 2)}; }
 };

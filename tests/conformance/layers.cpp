@@ -89,10 +89,10 @@ void add_layers(Operations& ops) {
   ops["nn.functional.embedding"] = one([](const Arguments& a) {
     if (a.has(9, "max_norm")) throw NotThere{"max_norm"};
     a.number(9, "norm_type", 2.0);
-    Tensor weight = a.tensor(1);
+    Tensor weight = a.tensor(0);                                    // the recorded operand is the weight
     int64_t padding = a.integer(2, "padding_idx", weight.size(0));  // no row by default
     if (padding < 0) padding += weight.size(0);
-    return embedding(weight, a.tensor(0), padding == weight.size(0) ? -1 : padding,
+    return embedding(weight, a.tensor(1), padding == weight.size(0) ? -1 : padding,
                      a.flag(9, "scale_grad_by_freq", false));
   });
 }
