@@ -64,7 +64,8 @@ TEST_CASE("mm: every shape class and layout against a naive product") {
   const int64_t shapes[][3] = {{1, 1, 1},     {1, 5, 1},       {2, 3, 4},   {7, 1, 9},     {1, 64, 33},  {33, 64, 1},
                                {5, 300, 3},   {32, 8, 32},     {64, 32, 8}, {13, 17, 100}, {1, 9000, 2}, {200, 2, 270},
                                {97, 600, 65}, {130, 257, 131}, {3, 0, 4},   {40, 33, 3}};
-  for (auto [rows, depth, cols] : shapes) {
+  for (const auto& shape : shapes) {
+    const auto [rows, depth, cols] = shape;
     for (ScalarType dtype : {kFloat, kDouble, kHalf, kBFloat16, kInt, kByte}) {
       for (int layout = 0; layout < 4; ++layout) {
         Tensor a = layout & 1 ? filled({depth, rows}, kDouble, 1).t() : filled({rows, depth}, kDouble, 1);
@@ -73,10 +74,7 @@ TEST_CASE("mm: every shape class and layout against a naive product") {
         if (integral) a = a * 3, b = b * 3;
         if (dtype == kByte) a = a * a, b = b * b;
         a = a.to(dtype), b = b.to(dtype);
-        CAPTURE(rows);
-        CAPTURE(depth);
-        CAPTURE(cols);
-        CAPTURE(layout);
+        INFO("rows ", shape[0], ", depth ", shape[1], ", cols ", shape[2], ", layout ", layout);
         double unit = dtype == kDouble ? 3e-15 : dtype == kFloat ? 1e-6 : dtype == kHalf ? 1e-3 : 8e-3;
         double scale = std::sqrt(static_cast<double>(depth)) + 1;
         Tensor expected = reference(a, b);
@@ -90,7 +88,8 @@ TEST_CASE("mm: every shape class and layout against a naive product") {
 TEST_CASE("mm: the same bits with 1, 2 and 4 threads") {
   const int64_t shapes[][3] = {{300, 300, 300}, {5, 700, 2000}, {2000, 700, 3},
                                {3000, 900, 1},  {1, 900, 3000}, {700, 13, 700}};
-  for (auto [rows, depth, cols] : shapes) {
+  for (const auto& shape : shapes) {
+    const auto [rows, depth, cols] = shape;
     Tensor a = filled({rows, depth}), b = filled({cols, depth}, kFloat, 2).t(), add = filled({cols}, kFloat, 3);
     Tensor results[3];
     int counts[] = {1, 2, 4};
@@ -98,7 +97,7 @@ TEST_CASE("mm: the same bits with 1, 2 and 4 threads") {
       Threads threads(counts[i]);
       results[i] = addmm(add, a, b, 0.7, 1.3);
     }
-    CAPTURE(rows);
+    INFO("rows ", shape[0]);
     CHECK(same_bits(results[0], results[1]));
     CHECK(same_bits(results[0], results[2]));
   }

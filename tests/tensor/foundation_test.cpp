@@ -59,7 +59,7 @@ TEST_CASE("devices: strict parsing") {
     CAPTURE(bad);
     CHECK_THROWS_AS(Device(std::string(bad)), Error);
   }
-  CHECK(mentions(message_of([] { Device(std::string()); }), "Device string must not be empty"));
+  CHECK(mentions(message_of([] { Device(std::string{}); }), "Device string must not be empty"));
   CHECK_THROWS_AS(Device(kCPU, 1), Error);
 }
 
