@@ -2,6 +2,7 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ops.h>
 #include <fulmen/nn/nn.h>
+#include <fulmen/nn/type_name.h>
 
 #include <sstream>
 
@@ -161,6 +162,9 @@ TEST_CASE("load_state_dict: E013 lists every difference with the nearest name an
 }
 
 TEST_CASE("printing shows the tree") {
+  // A test that includes torch/torch.h gives all printed names its prefix.
+  const std::string prefix = nn::printed_namespace();
+  nn::set_printed_namespace("");
   std::ostringstream out;
   out << *nn::Sequential(nn::Linear(3, 4), nn::Sequential(nn::ReLU(), nn::Dropout(0.25)), nn::BatchNorm1d(4));
   CHECK(out.str() ==
@@ -172,6 +176,7 @@ TEST_CASE("printing shows the tree") {
         "  )\n"
         "  (2): BatchNorm1d(4, eps=1e-05, momentum=0.1, affine=true, track_running_stats=true)\n"
         ")");
+  nn::set_printed_namespace(prefix);
 }
 
 TEST_CASE("an empty holder says so") {
