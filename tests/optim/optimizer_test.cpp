@@ -2,6 +2,7 @@
 #include <fulmen/autograd/ops.h>
 #include <fulmen/nn/nn.h>
 #include <fulmen/optim/optim.h>
+#include <fulmen/tensor/threads.h>
 
 #include <cmath>
 
@@ -124,6 +125,30 @@ TEST_CASE("one fused step over many parameters equals single steps, for any dtyp
     }
     for (size_t i = 0; i < alone.size(); ++i) CHECK(together[i].equal(alone[i]));
   }
+}
+
+TEST_CASE("a step gives the same bits with 1, 2 and 4 threads") {
+  const int before = get_num_threads();
+  std::vector<Tensor> results;
+  for (int threads : {1, 2, 4}) {
+    set_num_threads(threads);
+    manual_seed(3);
+    std::vector<Tensor> parameters;
+    for (int64_t n : {5, 30001, 100003}) {
+      parameters.push_back(randn({n}).set_requires_grad(true));
+      parameters.back().mutable_grad() = randn({n});
+    }
+    optim::Adam adam(parameters, optim::AdamOptions(0.01).weight_decay(0.1));
+    optim::SGD sgd(parameters, optim::SGDOptions(0.01).momentum(0.9));
+    for (int step = 0; step < 3; ++step) {
+      adam.step();
+      sgd.step();
+    }
+    results.push_back(nn::utils::parameters_to_vector(parameters).detach());
+  }
+  set_num_threads(before);
+  CHECK(results[0].equal(results[1]));
+  CHECK(results[0].equal(results[2]));
 }
 
 TEST_CASE("state goes out and in under PyTorch's names, and training goes on bit for bit") {
