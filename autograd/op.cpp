@@ -55,27 +55,7 @@ Output Forward::empty(IntArrayRef sizes, ScalarType dtype, Device device) {
     const Tensor& self = *std::exchange(target_, nullptr);
     if (self.scalar_type() == dtype && self.impl()->sizes == sizes) return Output(alias(self));
   }
-  FULMEN_CHECK(sizes.size() <= static_cast<size_t>(max_dims), "a tensor has at most ", max_dims, " dimensions; got ",
-               sizes.size());
-  TensorImpl* impl = TensorImpl::make();
-  Output result(Tensor::adopt(impl));
-  impl->dtype = dtype;
-  impl->sizes.assign(sizes);
-  impl->strides.resize(sizes.size());
-  int64_t step = 1;
-  for (size_t i = sizes.size(); i-- > 0;) {
-    impl->strides[i] = step;
-    FULMEN_CHECK(sizes[i] >= 0, "Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
-    // A zero size must not hide an overflow of the others, nor make strides zero.
-    if (sizes[i] > 1) FULMEN_CHECK(!__builtin_mul_overflow(step, sizes[i], &step), "tensor too large: ", sizes);
-  }
-  impl->numel = step;
-  for (int64_t s : sizes) impl->numel = s == 0 ? 0 : impl->numel;
-  impl->contiguous = true;
-  int64_t bytes = 0;
-  FULMEN_CHECK(!__builtin_mul_overflow(impl->numel, element_size(dtype), &bytes), "tensor too large: ", sizes);
-  impl->storage = Storage::allocate(static_cast<size_t>(bytes), device);
-  return result;
+  return Output(Tensor::adopt(TensorImpl::allocate(sizes, dtype, device)));
 }
 
 Output Forward::view(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, int64_t offset) {

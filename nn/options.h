@@ -27,17 +27,14 @@ namespace enumtype {
     static constexpr std::string_view text = #Name;     \
     friend bool operator==(k##Name, k##Name) = default; \
   };
-#define FULMEN_WORDS(X)                                                                                           \
-  X(None)                                                                                                         \
-  X(Mean)                                                                                                         \
-  X(Sum)                                                                                                          \
-  X(BatchMean)                                                                                                    \
-  X(Linear)                                                                                                       \
-  X(Conv1D)                                                                                                       \
-  X(Conv2D) X(Conv3D) X(ConvTranspose1D) X(ConvTranspose2D) X(ConvTranspose3D) X(Sigmoid) X(Tanh) X(ReLU) X(GELU) \
-      X(SiLU) X(Mish) X(LeakyReLU) X(SELU) X(FanIn) X(FanOut) X(Constant) X(Reflect) X(Replicate) X(Circular)     \
-          X(Nearest) X(NearestExact) X(Bilinear) X(Bicubic) X(Trilinear) X(Area) X(Max) X(Zeros) X(Border)        \
-              X(Reflection) X(RNN_TANH) X(RNN_RELU) X(LSTM) X(GRU) X(Valid) X(Same)
+// clang-format off
+#define FULMEN_WORDS(X)                                                                                      \
+  X(None) X(Mean) X(Sum) X(BatchMean) X(Linear) X(Conv1D) X(Conv2D) X(Conv3D) X(ConvTranspose1D)             \
+  X(ConvTranspose2D) X(ConvTranspose3D) X(Sigmoid) X(Tanh) X(ReLU) X(GELU) X(SiLU) X(Mish) X(LeakyReLU)      \
+  X(SELU) X(FanIn) X(FanOut) X(Constant) X(Reflect) X(Replicate) X(Circular) X(Nearest) X(NearestExact)      \
+  X(Bilinear) X(Bicubic) X(Trilinear) X(Area) X(Max) X(Zeros) X(Border) X(Reflection) X(RNN_TANH)            \
+  X(RNN_RELU) X(LSTM) X(GRU) X(Valid) X(Same)
+// clang-format on
 FULMEN_WORDS(FULMEN_WORD)
 #undef FULMEN_WORD
 }  // namespace enumtype

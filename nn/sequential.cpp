@@ -43,7 +43,8 @@ const AnyModule& SequentialImpl::checked(size_t index) const {
 AnyValue SequentialImpl::run(size_t index, detail::AnyArguments inputs) {
   if (!autograd::anomaly_enabled()) [[likely]]
     return modules_[index].forward_values(inputs);
-  autograd::CallScope scope(children_[index].key() + " (" + short_type_name(typeid(*modules_[index].ptr())) + ")");
+  const Module& child = *children_[index].value();
+  autograd::CallScope scope(children_[index].key() + " (" + short_type_name(typeid(child)) + ")");
   return modules_[index].forward_values(inputs);
 }
 

@@ -20,7 +20,7 @@ int64_t row_major(const Shape& sizes, Shape& strides) noexcept {
   return count;
 }
 
-// The number of bytes, which must fit into memory.
+// The number of bytes, which must fit into memory: throws for any sizes that no tensor can have.
 size_t checked_bytes(IntArrayRef sizes, ScalarType dtype) {
   FULMEN_CHECK(dtype != ScalarType::Undefined, "empty: an undefined dtype has no elements");
   FULMEN_CHECK(sizes.size() <= max_dims, "empty: ", sizes.size(), " dimensions; tensors have at most ", max_dims);
@@ -60,14 +60,32 @@ Scalar read_element(const void* element, ScalarType dtype) {
 
 TensorImpl* TensorImpl::make() { return new (pool_allocate(sizeof(TensorImpl))) TensorImpl; }
 
+// One pass over the sizes; what is wrong with them is worked out only when something is.
 TensorImpl* TensorImpl::allocate(IntArrayRef sizes, ScalarType dtype, Device device) {
-  Storage storage = Storage::allocate(checked_bytes(sizes, dtype), device);
-  TensorImpl* impl = make();
+  const size_t dims = sizes.size();
+  if (dims > max_dims || dtype == ScalarType::Undefined) [[unlikely]]
+    checked_bytes(sizes, dtype);
+  Tensor made = Tensor::adopt(make());
+  TensorImpl* impl = made.impl();
   impl->dtype = dtype;
-  impl->storage = std::move(storage);
-  impl->sizes.assign(sizes);
-  impl->numel = row_major(impl->sizes, impl->strides);
-  return impl;
+  impl->sizes.resize(dims);
+  impl->strides.resize(dims);
+  int64_t *own = impl->sizes.data(), *strides = impl->strides.data();
+  int64_t step = 1, bytes = 0;
+  bool wrong = false, none = false;
+  for (size_t i = dims; i-- > 0;) {
+    const int64_t size = sizes[i];
+    own[i] = size;
+    strides[i] = step;
+    wrong = __builtin_mul_overflow(step, size > 1 ? size : int64_t{1}, &step) || size < 0 || wrong;
+    none = none || size == 0;
+  }
+  wrong = __builtin_mul_overflow(step, fulmen::element_size(dtype), &bytes) || wrong;
+  if (wrong) [[unlikely]]
+    checked_bytes(sizes, dtype);
+  impl->numel = none ? 0 : step;
+  impl->storage = Storage::allocate(none ? 0 : static_cast<size_t>(bytes), device);
+  return made.release();
 }
 
 void TensorImpl::destroy(TensorImpl* impl) noexcept {

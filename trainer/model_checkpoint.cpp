@@ -100,7 +100,7 @@ void ModelCheckpoint::setup(Trainer&, Module&, Stage stage) {
   }
 }
 
-bool ModelCheckpoint::on_epoch_end(const Trainer& trainer) const {
+bool ModelCheckpoint::saves_after_epochs(const Trainer& trainer) const {
   if (options_.save_on_train_epoch_end) return *options_.save_on_train_epoch_end;
   const TrainerOptions& o = trainer.options();
   return o.val_check_interval == Amount(1.0) && o.check_val_every_n_epoch == 1;
@@ -117,18 +117,18 @@ void ModelCheckpoint::on_train_batch_end(Trainer& trainer, Module&, const StepOu
 }
 
 void ModelCheckpoint::on_train_epoch_end(Trainer& trainer, Module&) {
-  if (options_.every_n_train_steps > 0 || !on_epoch_end(trainer) || !may_save(trainer)) return;
+  if (options_.every_n_train_steps > 0 || !saves_after_epochs(trainer) || !may_save(trainer)) return;
   if ((trainer.current_epoch() + 1) % std::max<int64_t>(1, options_.every_n_epochs) == 0) save(trainer);
 }
 
 void ModelCheckpoint::on_validation_end(Trainer& trainer, Module&) {
-  if (options_.every_n_train_steps > 0 || on_epoch_end(trainer) || !may_save(trainer)) return;
+  if (options_.every_n_train_steps > 0 || saves_after_epochs(trainer) || !may_save(trainer)) return;
   if ((trainer.current_epoch() + 1) % std::max<int64_t>(1, options_.every_n_epochs) == 0) save(trainer);
 }
 
 void ModelCheckpoint::on_exception(Trainer& trainer, Module&, const std::exception&) {
   if (!options_.save_on_exception || trainer.interrupted() || !may_save(trainer)) return;
-  write(trainer, free_path(folder(trainer), format_name(options_.filename, candidates(trainer)), ""));
+  write(trainer, free_path(folder(trainer), format_name(options_.filename, candidates(trainer)), "", false));
 }
 
 Metrics ModelCheckpoint::candidates(const Trainer& trainer) const {
@@ -150,8 +150,8 @@ void ModelCheckpoint::save(Trainer& trainer) {
 
 void ModelCheckpoint::save_newest(Trainer& trainer, const Metrics& metrics) {
   const std::string before = best_path_;
-  const std::string path =
-      free_path(folder(trainer), format_name(options_.filename, metrics), options_.save_top_k == 1 ? before : "");
+  const std::string path = free_path(folder(trainer), format_name(options_.filename, metrics),
+                                     options_.save_top_k == 1 ? before : "", !options_.enable_version_counter);
   best_path_ = path;
   write(trainer, path);
   if (options_.save_top_k == 1 && !before.empty() && before != path) remove(before);
@@ -166,7 +166,8 @@ void ModelCheckpoint::save_monitored(Trainer& trainer, const Metrics& metrics) {
   if (full && !better(score, worst->score)) return;
   const std::string replaced = full ? worst->path : "";
   if (full) kept_.erase(worst);
-  const std::string path = free_path(folder(trainer), format_name(options_.filename, metrics), replaced);
+  const std::string path =
+      free_path(folder(trainer), format_name(options_.filename, metrics), replaced, !options_.enable_version_counter);
   kept_.push_back({path, score});
   if (!best_score_ || better(score, *best_score_) || best_path_ == replaced) {
     const auto best = std::min_element(kept_.begin(), kept_.end(),
@@ -184,10 +185,10 @@ void ModelCheckpoint::save_last(Trainer& trainer) {
   write(trainer, path);
 }
 
-std::string ModelCheckpoint::free_path(const std::string& folder, const std::string& name,
-                                       const std::string& replaced) const {
+std::string ModelCheckpoint::free_path(const std::string& folder, const std::string& name, const std::string& replaced,
+                                       bool may_overwrite) const {
   std::string path = folder + "/" + name + ".ckpt";
-  if (!options_.enable_version_counter) return path;
+  if (may_overwrite) return path;
   for (int version = 1; path != replaced && std::filesystem::exists(path); ++version) {
     path = folder + "/" + name + "-v" + std::to_string(version) + ".ckpt";
   }

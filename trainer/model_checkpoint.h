@@ -70,14 +70,15 @@ class ModelCheckpoint : public Callback {
     std::string path;
     double score;
   };
-  bool on_epoch_end(const Trainer& trainer) const;
+  bool saves_after_epochs(const Trainer& trainer) const;
   bool may_save(const Trainer& trainer) const;
   Metrics candidates(const Trainer& trainer) const;
   void save(Trainer& trainer);
   void save_monitored(Trainer& trainer, const Metrics& metrics);
   void save_newest(Trainer& trainer, const Metrics& metrics);
   void save_last(Trainer& trainer);
-  std::string free_path(const std::string& folder, const std::string& name, const std::string& replaced) const;
+  std::string free_path(const std::string& folder, const std::string& name, const std::string& replaced,
+                        bool may_overwrite) const;
   void write(Trainer& trainer, const std::string& path);
   void remove(const std::string& path) const;
   bool better(double a, double b) const { return options_.mode == Mode::Min ? a < b : a > b; }

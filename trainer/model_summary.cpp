@@ -35,9 +35,9 @@ std::string shortened(int64_t count) {
 void collect(const nn::Module& module, const std::string& prefix, int64_t depth, std::vector<Row>& rows) {
   if (depth == 0) return;
   for (const auto& child : module.named_children()) {
-    rows.push_back({prefix + child.key(), nn::short_type_name(typeid(*child.value())),
-                    shortened(count_of(*child.value(), false))});
-    collect(*child.value(), prefix + child.key() + ".", depth - 1, rows);
+    const nn::Module& layer = *child.value();
+    rows.push_back({prefix + child.key(), nn::short_type_name(typeid(layer)), shortened(count_of(layer, false))});
+    collect(layer, prefix + child.key() + ".", depth - 1, rows);
   }
 }
 

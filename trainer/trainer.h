@@ -104,7 +104,9 @@ class Trainer {
   // --- fit: trains ---------------------------------------------------------------------------------------------------
   template <class M, IsLoader Train>
   void fit(M& module, const Train& train, const FitOptions& options = {}) {
-    fit(module, train, Train(), options);
+    if constexpr (detail::check_module<M>() && detail::check_loaders<M, Train>()) {
+      fit_requests(module, {.train = detail::request_of(train)}, options);
+    }
   }
   template <class M, IsLoader Train, IsLoader Val>
   void fit(M& module, const Train& train, const Val& val, const FitOptions& options = {}) {
@@ -262,8 +264,9 @@ class Trainer {
     requests.data_module = &data;
     return requests;
   }
+  // Inlined, so that a user's step is three frames below fit(): run_fit, StepsOf, the step.
   template <class M>
-  void fit_requests(M& module, const LoaderRequests& requests, const FitOptions& options) {
+  [[gnu::always_inline]] void fit_requests(M& module, const LoaderRequests& requests, const FitOptions& options) {
     if constexpr (detail::check_trainable<M>()) {
       StepsOf<M> steps(module);
       run_fit(steps, requests, options);
@@ -300,6 +303,12 @@ class Trainer {
 
   std::unique_ptr<Run> run_;
 };
+
+/// Batches of predictions as one: tensors joined along dimension 0, structs member by member.
+template <class P>
+P concat(const std::vector<P>& predictions) {
+  return data::join_batches(std::span<const P>(predictions));
+}
 
 /// Seeds every random stream that training draws from.
 void seed_everything(uint64_t seed);

@@ -5,6 +5,7 @@
 
 using namespace fulmen;
 using namespace fulmen::trainer;
+const Stopwatch watch;  // since the program began
 
 class HousePrices : public LightningModule<data::Example<>, Tensor> {
  public:
@@ -62,6 +63,14 @@ data::DataLoader<> loader(HousePrices& model, const data::CsvTable& rows, bool t
                             {.batch_size = rows.rows() < 5000 ? 64 : 128, .shuffle = training});
 }
 
+void test(const std::string& csv, const std::string& ckpt, const TrainerOptions& options) {
+  const auto model = load_from_checkpoint<HousePrices>(ckpt);
+  const auto table = data::read_csv(csv, model->features.csv_options()).drop(model->hp.drop);
+  const auto rows = data::split(table, {model->hp.test_fraction, 0.1}, model->hp.seed)[0];
+  const Tensor prices = concat(Trainer(options).predict(*model, loader(*model, rows))).select(1, 0);
+  print_result(RegressionScore(prices, rows.tensor(model->hp.target)).metrics("test_"), watch.seconds());
+}
+
 void fit(const std::string& csv, const std::string& out, HousePrices::Hparams hp, TrainerOptions options) {
   const auto parts = data::split(data::read_csv(csv).drop(hp.drop), {hp.test_fraction, 0.1}, hp.seed);
   const data::CsvTable &validation = parts[1], &train = parts[2];
@@ -77,19 +86,12 @@ void fit(const std::string& csv, const std::string& out, HousePrices::Hparams hp
       .dirpath = out, .filename = "best", .monitor = "val_mae", .enable_version_counter = false})};
   Trainer trainer(options);
   trainer.fit(model, loader(model, train, true), loader(model, validation));
-  const std::string best = trainer.checkpoint_callback()->best_model_path();
-  trainer.validate(model, loader(model, validation), {.ckpt_path = best});  // loads the best weights
+  if (trainer.interrupted()) return;
+  trainer.validate(model, loader(model, validation), {.ckpt_path = "best"});  // loads the best weights
   model.freeze();
   model.interval.fit(model.forward(model.features(validation)), model.price(validation.tensor(hp.target)));
-  trainer.save_checkpoint(best);
-}
-
-void test(const std::string& csv, const std::string& ckpt, const TrainerOptions& options, const Stopwatch& watch) {
-  const auto model = load_from_checkpoint<HousePrices>(ckpt);
-  const auto table = data::read_csv(csv, model->features.csv_options()).drop(model->hp.drop);
-  const auto rows = data::split(table, {model->hp.test_fraction, 0.1}, model->hp.seed)[0];
-  const Tensor prices = cat(Trainer(options).predict(*model, loader(*model, rows))).select(1, 0);
-  print_result(RegressionScore(prices, rows.tensor(model->hp.target)).metrics("test_"), watch.seconds());
+  trainer.save_checkpoint(out + "/best.ckpt");
+  test(csv, out + "/best.ckpt", options);
 }
 
 void predict(const std::string& csv, const std::string& ckpt, const TrainerOptions& options) {
@@ -99,7 +101,6 @@ void predict(const std::string& csv, const std::string& ckpt, const TrainerOptio
 }
 
 int main(int argc, char** argv) {
-  const Stopwatch watch;
   struct {
     std::string data = FULMEN_EXAMPLE_DIR "/data/ames.csv", out = "house_prices_run", ckpt = out + "/best.ckpt";
     void fields(FieldVisitor& f) { f("data", data)("out", out)("ckpt", ckpt); }
@@ -108,11 +109,10 @@ int main(int argc, char** argv) {
   TrainerOptions options{.max_epochs = 25};
   return Cli("house_prices", "Learns to price houses from a CSV file of sales, and prices new ones.")
       .options(files, hp, options)
-      .command(
-          "fit", "train on --data, keep the best model in --out, report its errors on held-out sales",
-          [&] { fit(files.data, files.out, hp, options), test(files.data, files.out + "/best.ckpt", options, watch); })
+      .command("fit", "train on --data, keep the best model in --out, report its errors on held-out sales",
+               [&] { fit(files.data, files.out, hp, options); })
       .command("test", "report the errors of --ckpt on the sales of --data that fit held out",
-               [&] { test(files.data, files.ckpt, options, watch); })
+               [&] { test(files.data, files.ckpt, options); })
       .command("predict", "price the houses in --data with --ckpt: price, from, to (90 % of such prices)",
                [&] { predict(files.data, files.ckpt, options); })
       .run(argc, argv);

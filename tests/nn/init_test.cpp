@@ -101,7 +101,9 @@ TEST_CASE("layers start with PyTorch's values, names and order") {
     ++tested;
     const auto state = module->state_dict();
     CHECK(state.size() == layer["state"].size());
-    for (const auto& [name, tensor] : layer["state"].items()) {
+    for (const auto& item : layer["state"].items()) {
+      const std::string name = item.key();
+      const Json& tensor = item.value();
       CAPTURE(name);
       REQUIRE(state.contains(name));
       CHECK(state[name].sizes() == IntArrayRef(tensor["shape"].get<std::vector<int64_t>>()));

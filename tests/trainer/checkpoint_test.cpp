@@ -31,7 +31,7 @@ void check_same(const Checkpoint& a, const Checkpoint& b) {
   for (const auto& item : a.weights) CHECK_MESSAGE(same_bits(item.value(), b.weights[item.key()]), item.key());
   REQUIRE(a.others.keys() == b.others.keys());
   for (const auto& item : a.others) CHECK_MESSAGE(same_bits(item.value(), b.others[item.key()]), item.key());
-  for (const auto& [key, text] : a.metadata) CHECK_MESSAGE(text == b.text(key), key);
+  for (const auto& entry : a.metadata) CHECK_MESSAGE(entry.second == b.text(entry.first), entry.first);
 }
 
 std::string message_of(auto&& action) {

@@ -296,10 +296,10 @@ TEST_SUITE("trainer") {
         {{"fit", "more"}, "program: unexpected argument more; options begin with two dashes\n"},
         {{"fail"}, "program: E017: a.csv:3: bad; fix: mend it\n"},
     };
-    for (const auto& [arguments, message] : cases) {
-      const CliRun run = run_cli(arguments);
-      CHECK_MESSAGE(run.status == 2, message);
-      CHECK(run.error == message);
+    for (const auto& wrong : cases) {
+      const CliRun run = run_cli(wrong.first);
+      CHECK_MESSAGE(run.status == 2, wrong.second);
+      CHECK(run.error == wrong.second);
       CHECK_FALSE(run.ran);
     }
     CHECK(run_cli({"fit", "--trainer.limit_val_batches", "lots"}).status == 2);
