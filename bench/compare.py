@@ -7,7 +7,8 @@
 
 The C++ benchmarks and first_step.cpp are the same source for both sides: CMake builds them with Fulmen, this script builds
 them with the torch package's LibTorch (once, into build/compare; about two minutes). PyTorch's Python loops stand in
-peers.py. The sides take turns, a few rounds each, and the median round counts, so that a busy machine disturbs all alike.
+peers.py. The sides take turns, a few rounds each, and the best round counts: what else
+the machine does only ever adds time. What runs on one thread is measured in processor time, the rest in wall time.
 Ratios are taken to LibTorch where it runs, else to PyTorch or Lightning.
 """
 
@@ -18,7 +19,6 @@ import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -88,7 +88,8 @@ def run_measured(command, env=None):
 
 
 def google_benchmark(program, name, env):
-    """Nanoseconds per iteration of one benchmark, or None where this program has none of that name."""
+    """Nanoseconds per iteration of one benchmark, or None where this program has none of that name. Processor time, unless
+    the benchmark asks for wall time or measures by itself (its name then says so)."""
     command = [
         program,
         "--benchmark_format=json",
@@ -101,7 +102,7 @@ def google_benchmark(program, name, env):
     for entry in json.loads(done.stdout[done.stdout.index("{") :])["benchmarks"]:
         if "error_occurred" not in entry:
             scale = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[entry["time_unit"]]
-            return entry["real_time"] * scale
+            return entry["real_time" if entry["name"].endswith("_time") else "cpu_time"] * scale
     return None
 
 
@@ -121,7 +122,7 @@ class Side:
             if name == "program_size":
                 return self.size_mb()
             runs = [run_measured([self.first_step], self.env) for _ in range(5)]
-            return statistics.median(r.seconds * 1e3 if name == "program_start" else r.peak_mb for r in runs)
+            return min(r.seconds * 1e3 if name == "program_start" else r.peak_mb for r in runs)
         if name.startswith("compile_umbrella"):
             mode = ["-fsyntax-only"] if name.endswith("syntax") else ["-O2", "-c", "-o", os.devnull]
             compiler = os.environ.get("CXX", "g++")
@@ -189,7 +190,7 @@ class LibTorch(Side):
             f"-Wl,-rpath,{torch_folder}/lib",
             "-Wl,--unresolved-symbols=ignore-in-shared-libs",
         ]
-        self.link = [*libraries, "-Wl,--no-as-needed", "-ltorch", "-ltorch_cpu", "-lc10"]
+        self.link = [*libraries, "-ltorch_cpu", "-lc10"]  # without the CUDA half
         super().__init__(env, self.folder / "libtorch_bench", self.folder / "first_step_libtorch", flags)
         self.build(
             self.benchmarks,
@@ -233,7 +234,7 @@ class Python:
     def measure(self, name):
         if name in ("program_start", "program_memory"):
             runs = [run_measured([sys.executable, BENCH / "peers.py", "first_step"], self.env) for _ in range(3)]
-            return statistics.median(r.seconds * 1e3 if name == "program_start" else r.peak_mb for r in runs)
+            return min(r.seconds * 1e3 if name == "program_start" else r.peak_mb for r in runs)
         data = house_prices_data(name)
         print(name, *(data or ()), file=self.process.stdin, flush=True)
         answer = json.loads(self.process.stdout.readline())
@@ -311,7 +312,7 @@ def sides(build, env):
 
 
 def measure_row(row, found, rounds):
-    """The median over the rounds for every side; the sides take turns."""
+    """The best of the rounds for every side; the sides take turns."""
     if row.unit in ("s", "MB") and not row.name.startswith("house"):
         rounds = min(rounds, 2)
     values = {side: [] for side in found}
@@ -324,7 +325,7 @@ def measure_row(row, found, rounds):
                 value = None
             if value is not None:
                 values[side].append(value)
-    return {side: statistics.median(v) if v else None for side, v in values.items()}
+    return {side: min(v) if v else None for side, v in values.items()}
 
 
 def main():
@@ -333,7 +334,7 @@ def main():
     parser.add_argument("--filter", default="", help="only rows whose name matches")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=pathlib.Path, help="also write the numbers here")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the numbers to this file")
     options = parser.parse_args()
     env = dict(
         os.environ,
@@ -344,7 +345,7 @@ def main():
     (ROOT / "build" / "compare").mkdir(parents=True, exist_ok=True)
     found, versions = sides(options.build.resolve(), env)
     peers = [s for s in found if s != "Fulmen"]
-    print(f"{machine()}; {options.threads} threads; {versions}; median of {options.rounds} alternating rounds\n")
+    print(f"{machine()}; {options.threads} threads; {versions}; best of {options.rounds} alternating rounds\n")
     print(f"| | Fulmen | {' | '.join(peers)}{' | ' if peers else ''}times faster | asked | met |")
     print("| --- " * (5 + len(peers)) + "|")
     results = {}
