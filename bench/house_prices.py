@@ -107,9 +107,9 @@ def network(features, hidden, dropout):
 
 def fit(path, target, seed=0, **changes):
     recipe = dict(RECIPE, **changes)
+    began = time.perf_counter()
     columns = read(path)
     y = columns.pop(target)
-    began = time.perf_counter()
     torch.manual_seed(seed)
     order = torch.randperm(len(y))
     n_test, n_val = int(len(y) * 0.2), int(len(y) * 0.1)
@@ -136,7 +136,6 @@ def fit(path, target, seed=0, **changes):
             mae = F.l1_loss(model(x[val]), z[val]).item()
         if mae < best:
             best, best_epoch, kept = mae, epoch, {k: v.clone() for k, v in model.state_dict().items()}
-    seconds = time.perf_counter() - began
 
     model.load_state_dict(kept)
     with torch.no_grad():
@@ -145,6 +144,7 @@ def fit(path, target, seed=0, **changes):
     low, high = torch.quantile(z[val] - predicted[val], torch.tensor([tail, 1 - tail])).tolist()
     price, truth = scaled.inverse(predicted[test]), y[test]
     error = price - truth
+    seconds = time.perf_counter() - began
     inside = (truth >= scaled.inverse(predicted[test] + low)) & (truth <= scaled.inverse(predicted[test] + high))
     return {
         "seed": seed,
