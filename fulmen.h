@@ -19,7 +19,9 @@
 #include <fulmen/trainer/cli.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/logger.h>
+#include <fulmen/trainer/lr_monitor.h>
 #include <fulmen/trainer/model_checkpoint.h>
+#include <fulmen/trainer/prediction_writer.h>
 #include <fulmen/trainer/regression.h>
 #include <fulmen/trainer/stopwatch.h>
 #include <fulmen/trainer/trainer.h>

@@ -34,10 +34,10 @@ std::string text_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-Finished house_prices(const Folder& folder, const std::string& arguments) {
+Finished house_prices(const Folder& folder, const std::string& arguments, const std::string& environment = "") {
   const std::string program = fulmen::testing::bin_dir() + "/house_prices";
-  const std::string command =
-      "cd " + folder.path.string() + " && " + program + " " + arguments + " >.out 2>.error </dev/null";
+  const std::string command = "cd " + folder.path.string() + " && " + environment + " " + program + " " + arguments +
+                              " >.out 2>.error </dev/null";
   const int status = std::system(command.c_str());
   Finished run{WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder.path / ".out"),
                text_of(folder.path / ".error")};
@@ -97,6 +97,21 @@ TEST_SUITE("examples") {
     }
     CHECK(rows == 3);
     CHECK(house_prices(folder, "predict --ckpt house_prices_run/best.ckpt --data new.csv").output == predict.output);
+  }
+
+  TEST_CASE("house prices: the same bits with 1, 2 and 4 threads") {
+    if (!available()) return;
+    Folder folder;
+    write(folder, "sales.csv", sales(2000));
+    std::string first;
+    for (const char* threads : {"OMP_NUM_THREADS=1", "OMP_NUM_THREADS=2", "OMP_NUM_THREADS=4"}) {
+      REQUIRE(house_prices(folder, "fit " + data + " --max-epochs 2", threads).status == 0);
+      const Finished run = house_prices(folder, "predict --ckpt house_prices_run/best.ckpt --data sales.csv", threads);
+      REQUIRE_MESSAGE(run.status == 0, run.error);
+      const std::string result = text_of(folder.path / "house_prices_run/best.ckpt") + run.output;
+      if (first.empty()) first = result;
+      CHECK(result == first);
+    }
   }
 
   TEST_CASE("house prices: bad input is one clear line, exit status 2, and nothing written") {

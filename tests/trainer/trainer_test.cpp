@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
+#include <execinfo.h>
 #include <fulmen/autograd/ops/join.h>
 #include <fulmen/trainer/cli.h>
 #include <fulmen/trainer/early_stopping.h>
+#include <fulmen/trainer/lr_monitor.h>
+#include <fulmen/trainer/prediction_writer.h>
 #include <fulmen/trainer/progress_bar.h>
 #include <fulmen/trainer/regression.h>
 #include <signal.h>
@@ -10,6 +13,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "small_model.h"
 
@@ -154,6 +158,44 @@ TEST_SUITE("trainer") {
     CHECK(a.allclose(b, 1e-4, 1e-6));
   }
 
+  TEST_CASE("an error inside the network names layer, step, epoch and batch") {
+    SmallModel model(SmallModel::Hparams{});
+    fit_target(model);
+    Trainer trainer(quiet(1));
+    const data::DataLoader<Batch> wide(Batch(zeros({8, 4}), zeros({8, 1})), {.batch_size = 4});
+    std::string message = message_of([&] { trainer.fit(model, wide); });
+    CHECK_MESSAGE(message.find("E001") == 0, message);
+    CHECK_MESSAGE(message.find("in SmallModel.net.0 (Linear), in training_step, epoch 0, batch 0") != std::string::npos,
+                  message);
+    message = message_of([&] { trainer.predict(model, wide); });
+    CHECK_MESSAGE(message.find("in SmallModel.net.0 (Linear), in predict_step, batch 0") != std::string::npos, message);
+    CHECK_FALSE(trainer.is_running());
+    CHECK_FALSE(model.has_trainer());
+    CHECK_NOTHROW(trainer.fit(model, plane(false)));
+  }
+
+  TEST_CASE("the user's step is at most three frames below fit()") {
+    int step_depth = 0;
+    void* frames[64];
+    struct Deep : SmallModel {
+      explicit Deep(int& depth) : SmallModel(Hparams{}), depth(depth) {}
+      StepOutput training_step(const Batch& batch, int64_t i) override {
+        void* frames[64];
+        depth = ::backtrace(frames, 64);
+        return SmallModel::training_step(batch, i);
+      }
+      int& depth;
+    };
+    Deep deep(step_depth);
+    fit_target(deep);
+    Trainer trainer(quiet(1));
+    const auto loader = plane(false);
+    const int depth = ::backtrace(frames, 64);
+    trainer.fit(deep, loader);
+    CHECK(step_depth > depth);
+    CHECK(step_depth - depth <= 1 + 3);  // fit() itself, and three below it
+  }
+
   TEST_CASE("options out of range are refused (E016)") {
     CHECK(message_of([] {
             Trainer({.max_steps = -2});
@@ -196,6 +238,60 @@ TEST_SUITE("trainer") {
       return ++batches < 3;
     });
     CHECK(batches == 3);
+  }
+
+  TEST_CASE("PredictionWriter: one line per sample with its index") {
+    TemporaryFolder folder;
+    SmallModel model(SmallModel::Hparams{});
+    fit_target(model);
+    auto text_of = [](const std::string& path) {
+      std::ifstream file(path);
+      return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    std::vector<Tensor> predictions;
+    for (const char* name : {"p.csv", "p.jsonl"}) {
+      TrainerOptions options = quiet(1);
+      options.callbacks = {std::make_shared<PredictionWriter>(folder.path(name))};
+      manual_seed(9);
+      predictions = Trainer(options).predict(model, plane(true, 3, 4));
+    }
+    std::string csv = "index,prediction\n", jsonl;
+    manual_seed(9);
+    auto loader = plane(true, 3, 4);
+    loader.begin_epoch();
+    Batch batch;
+    for (size_t b = 0; loader.next(batch); ++b) {
+      for (size_t row = 0; row < loader.indices().size(); ++row) {
+        const double value = predictions[b][static_cast<int64_t>(row)].item<double>();
+        csv += std::to_string(loader.indices()[row]) + "," + str(value) + "\n";
+        jsonl += Json{{"index", loader.indices()[row]}, {"prediction", value}}.dump() + "\n";
+      }
+    }
+    CHECK(text_of(folder.path("p.csv")) == csv);
+    CHECK(text_of(folder.path("p.jsonl")) == jsonl);
+    CHECK_THROWS_AS(PredictionWriter("p.txt"), Error);
+  }
+
+  TEST_CASE("LearningRateMonitor logs the rates of an epoch or a step") {
+    struct Rates : Logger {
+      void log_metrics(const Metrics& row, int64_t) override {
+        if (const double* rate = row.find("lr-AdamW")) rates.push_back(*rate);
+      }
+      std::vector<double> rates;
+    };
+    for (const Interval interval : {Interval::Epoch, Interval::Step}) {
+      auto logger = std::make_shared<Rates>();
+      TrainerOptions options = quiet(2);
+      options.loggers = {logger};
+      options.log_every_n_steps = 4;
+      options.callbacks = {std::make_shared<LearningRateMonitor>(interval)};
+      SmallModel model(SmallModel::Hparams{});  // the rate falls by a tenth every three steps
+      fit_target(model);
+      Trainer(options).fit(model, plane(false));
+      REQUIRE(logger->rates.size() == (interval == Interval::Epoch ? 2 : 4));
+      CHECK(logger->rates[0] == doctest::Approx(interval == Interval::Epoch ? 0.01 : 0.009));
+      CHECK(logger->rates[1] == doctest::Approx(0.0081));
+    }
   }
 
   TEST_CASE("fast_dev_run tries a few batches of everything and leaves nothing behind") {
