@@ -21,8 +21,8 @@ struct Product {
   }
 };
 
-/// Depth that is summed in registers before it goes to c: a packed column panel of it stays in the first-level cache.
-inline constexpr int64_t depth_block = 256;
+/// Depth that is at most summed in registers before it goes to c: packed, a sliver of b of that depth stays near.
+inline constexpr int64_t depth_block = 384;
 /// Multiply-adds from which a second thread pays (about 40 microseconds of one).
 inline constexpr int64_t parallel_work = 1 << 21;
 
@@ -74,54 +74,74 @@ static void multiply_direct(const Product<T, T>& p, int64_t begin, int64_t end) 
 
 // --- With both operands packed: everything large --------------------------------------------------------------------
 
-inline constexpr int64_t row_block = 16 * packed_rows;
+inline constexpr int64_t row_block = 16 * packed_rows, row_chunk = 16 * row_block;
 template <class T>
 inline constexpr int64_t col_block = 8192 / static_cast<int64_t>(sizeof(T)) / packed_cols<T>* packed_cols<T>;
 
-/// Rows [i, i + rows) and columns [j, j + cols) of c for one block of depth; `panel` holds the packed columns.
+/// One part of a product: rows [i, i + rows), columns [j, j + cols), depth [k, k + depth), and its packed operands.
 template <class S, class T>
-static void multiply_block(const Product<S, T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols, int64_t k,
-                           int64_t depth, const T* panel) {
-  auto* block = static_cast<T*>(thread_scratch(Scratch::Block, sizeof(T) * row_block * depth_block));
-  for (int64_t r = 0; r < rows; r += packed_rows) {
+struct Part {
+  const Product<S, T>& p;
+  int64_t i, rows, j, cols, k, depth;
+  T *block, *panel;  ///< tiles of packed_rows rows of a, slivers of packed_cols columns of b
+
+  int64_t tiles() const { return divide_up(rows, packed_rows); }
+  int64_t slivers() const { return divide_up(cols, packed_cols<T>); }
+  void pack_tile(int64_t t) const {
+    int64_t r = t * packed_rows;
     pack_columns(depth, smaller(packed_rows, rows - r), packed_rows, p.a.from(i + r, k).transposed(),
                  block + r * depth);
   }
-  for (int64_t s = 0; s < cols; s += packed_cols<T>) {
-    for (int64_t r = 0; r < rows; r += packed_rows) {
-      tile<T, packed_rows, packed_vectors>(depth, block + r * depth, 1, packed_rows, panel + s * depth, packed_cols<T>,
-                                           p.c.from(i + r, j + s), epilogue_at(p.end, i + r, j + s, k == 0),
-                                           smaller(packed_rows, rows - r), smaller(packed_cols<T>, cols - s));
+  void pack_sliver(int64_t t) const {
+    int64_t s = t * packed_cols<T>;
+    pack_columns(depth, smaller(packed_cols<T>, cols - s), packed_cols<T>, p.b.from(k, j + s), panel + s * depth);
+  }
+  /// Rows [r0, r1) and columns [s0, s1) of this part; r0 and s0 are where tiles begin.
+  void multiply(int64_t r0, int64_t r1, int64_t s0, int64_t s1) const {
+    for (int64_t s = s0; s < s1; s += packed_cols<T>) {
+      for (int64_t r = r0; r < r1; r += packed_rows) {
+        tile<T, packed_rows, packed_vectors>(
+            depth, block + r * depth, 1, packed_rows, panel + s * depth, packed_cols<T>, p.c.from(i + r, j + s),
+            epilogue_at(p.end, i + r, j + s, k == 0), smaller(packed_rows, r1 - r), smaller(packed_cols<T>, s1 - s));
+      }
     }
   }
+};
+
+template <class S, class T>
+static void multiply_part(const Part<S, T>& part, bool pack_b, bool alone) {
+  int64_t tiles = part.tiles(), slivers = part.slivers(), copies = tiles + (pack_b ? slivers : 0);
+  parallel_for(copies, alone ? copies : divide_up(1 << 14, packed_cols<T> * part.depth + 1),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t t = first; t < last; ++t) t < tiles ? part.pack_tile(t) : part.pack_sliver(t - tiles);
+               });
+  // Few blocks of rows: cut the columns as well, so that every thread finds work.
+  int64_t row_blocks = divide_up(part.rows, row_block), cuts = row_blocks >= 16 ? 1 : divide_up(16, row_blocks);
+  int64_t width = divide_up(divide_up(slivers, cuts), 2) * 2 * packed_cols<T>;
+  cuts = divide_up(part.cols, width);
+  parallel_for(row_blocks * cuts, alone ? row_blocks * cuts : 1, [&](int64_t first, int64_t last) {
+    for (int64_t task = first; task < last; ++task) {
+      int64_t r = task / cuts * row_block, s = task % cuts * width;
+      part.multiply(r, smaller(r + row_block, part.rows), s, smaller(s + width, part.cols));
+    }
+  });
 }
 
 template <class S, class T>
 static void multiply_packed(const Product<S, T>& p) {
   bool alone = p.rows * p.cols * p.depth < parallel_work;
-  for (int64_t j = 0; j < p.cols; j += col_block<T>) {
-    int64_t cols = smaller(col_block<T>, p.cols - j), slivers = divide_up(cols, packed_cols<T>);
-    auto* panel = static_cast<T*>(thread_scratch(Scratch::Panel, sizeof(T) * slivers * packed_cols<T> * depth_block));
-    for (int64_t k = 0; k < p.depth || k == 0; k += depth_block) {
-      int64_t depth = smaller(depth_block, p.depth - k);
-      parallel_for(slivers, alone ? slivers : divide_up(1 << 14, packed_cols<T> * depth_block),
-                   [&](int64_t first, int64_t last) {
-                     for (int64_t s = first * packed_cols<T>; s < last * packed_cols<T>; s += packed_cols<T>) {
-                       pack_columns(depth, smaller(packed_cols<T>, cols - s), packed_cols<T>, p.b.from(k, j + s),
-                                    panel + s * depth);
-                     }
-                   });
-      // Few blocks of rows: cut the columns as well, so that every thread finds work.
-      int64_t row_blocks = divide_up(p.rows, row_block), parts = row_blocks >= 16 ? 1 : divide_up(16, row_blocks);
-      int64_t part = divide_up(divide_up(slivers, parts), 4) * 4 * packed_cols<T>;
-      parts = divide_up(cols, part);
-      parallel_for(row_blocks * parts, alone ? row_blocks * parts : 1, [&](int64_t first, int64_t last) {
-        for (int64_t task = first; task < last; ++task) {
-          int64_t i = task / parts * row_block, s = task % parts * part;
-          multiply_block(p, i, smaller(row_block, p.rows - i), j + s, smaller(part, cols - s), k, depth,
-                         panel + s * depth);
-        }
-      });
+  int64_t chunk = smaller(row_chunk, divide_up(p.rows, packed_rows) * packed_rows);
+  int64_t width = smaller(col_block<T>, divide_up(p.cols, packed_cols<T>) * packed_cols<T>);
+  int64_t step = p.depth == 0 ? 1 : divide_up(p.depth, divide_up(p.depth, depth_block));  // parts of about equal depth
+  auto* block = static_cast<T*>(thread_scratch(Scratch::Block, sizeof(T) * static_cast<size_t>(chunk * step)));
+  auto* panel = static_cast<T*>(thread_scratch(Scratch::Panel, sizeof(T) * static_cast<size_t>(width * step)));
+  for (int64_t j = 0; j < p.cols; j += width) {
+    for (int64_t k = 0; k < p.depth || k == 0; k += step) {
+      for (int64_t i = 0; i < p.rows; i += chunk) {
+        multiply_part<S, T>({p, i, smaller(chunk, p.rows - i), j, smaller(width, p.cols - j), k,
+                             smaller(step, p.depth - k), block, panel},
+                            i == 0, alone);
+      }
     }
   }
 }
