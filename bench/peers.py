@@ -99,8 +99,15 @@ def trainer_overhead(steps=2000):
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=1e-3)
 
-    batch = (torch.randn(32, 8), torch.randn(32, 1))
-    batches = [batch] * steps
+    class Batches:  # Not a list: Lightning takes its entries for loaders.
+        def __iter__(self):
+            return iter([(x, y)] * steps)
+
+        def __len__(self):
+            return steps
+
+    x, y = torch.randn(32, 8), torch.randn(32, 1)
+    batches = Batches()
     trainer = lightning.Trainer(
         max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_model_summary=False
     )
