@@ -14,6 +14,6 @@ struct GemmScale {
 ///   b    [batch..., depth, cols]  likewise
 ///   add  [batch..., rows, cols]   any strides (a bias has row stride 0); c itself, or data == nullptr for none
 /// All of one dtype, not bool. float16 and bfloat16 are summed in float32, integers wrap.
-KERNEL(gemm, View c, ConstView a, ConstView b, ConstView add, GemmScale scale)
+KERNEL(gemm, const View& c, const ConstView& a, const ConstView& b, const ConstView& add, GemmScale scale)
 
 }  // namespace fulmen

@@ -21,9 +21,10 @@ struct LossParams {
 };
 
 /// y = the losses, or scale times their sum. All views contiguous, of one floating-point dtype.
-KERNEL(pointwise_loss, View y, ConstView x, ConstView t, LossParams params)
+KERNEL(pointwise_loss, const View& y, const ConstView& x, const ConstView& t, LossParams params)
 /// gx = gy scale d(loss)/dx
-KERNEL(pointwise_loss_backward, View gx, ConstView x, ConstView t, ConstView gy, LossParams params)
+KERNEL(pointwise_loss_backward, const View& gx, const ConstView& x, const ConstView& t, const ConstView& gy,
+       LossParams params)
 
 struct LabelParams {
   int64_t ignore_index;  ///< rows with this label count for nothing
@@ -37,13 +38,17 @@ struct LabelParams {
 
 /// status (float64): [0] the first position of a label outside [0, classes) that is not ignored, or -1; [1] the sum of
 /// the weights of the others, 1 each if there is no weight.
-KERNEL(check_labels, View status, ConstView target, ConstView weight, int64_t classes, int64_t ignore_index)
+KERNEL(check_labels, const View& status, const ConstView& target, const ConstView& weight, int64_t classes,
+       int64_t ignore_index)
 /// y = -weight[target] x[target]
-KERNEL(nll_loss, View y, ConstView x, ConstView target, ConstView weight, LabelParams params)
-KERNEL(nll_loss_backward, View gx, ConstView target, ConstView weight, ConstView gy, LabelParams params)
+KERNEL(nll_loss, const View& y, const ConstView& x, const ConstView& target, const ConstView& weight,
+       LabelParams params)
+KERNEL(nll_loss_backward, const View& gx, const ConstView& target, const ConstView& weight, const ConstView& gy,
+       LabelParams params)
 /// y = nll_loss(log_softmax(x)) with smoothing; log_sum (float64, [n, inner]) = log(sum(exp(x))).
-KERNEL(cross_entropy, View y, View log_sum, ConstView x, ConstView target, ConstView weight, LabelParams params)
-KERNEL(cross_entropy_backward, View gx, ConstView x, ConstView log_sum, ConstView target, ConstView weight,
-       ConstView gy, LabelParams params)
+KERNEL(cross_entropy, const View& y, const View& log_sum, const ConstView& x, const ConstView& target,
+       const ConstView& weight, LabelParams params)
+KERNEL(cross_entropy_backward, const View& gx, const ConstView& x, const ConstView& log_sum, const ConstView& target,
+       const ConstView& weight, const ConstView& gy, LabelParams params)
 
 }  // namespace fulmen

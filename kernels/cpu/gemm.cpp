@@ -84,7 +84,7 @@ void products(const View& c, const ConstView& a, const ConstView& b, const Const
 
 }  // namespace
 
-void gemm(const Launch&, View c, ConstView a, ConstView b, ConstView add, GemmScale scale) {
+void gemm(const Launch&, const View& c, const ConstView& a, const ConstView& b, const ConstView& add, GemmScale scale) {
   if (c.numel == 0) return;
   switch (c.dtype) {
 #define X(T, N)       \

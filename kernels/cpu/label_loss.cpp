@@ -65,7 +65,7 @@ __attribute__((noinline)) void scaled_softmax(T* __restrict y, const T* __restri
 
 }  // namespace
 
-void check_labels(const Launch&, View status, ConstView target, ConstView weight, int64_t classes,
+void check_labels(const Launch&, const View& status, const ConstView& target, const ConstView& weight, int64_t classes,
                   int64_t ignore_index) {
   const int64_t* labels = target.as<int64_t>();
   double bad = -1, total = 0;
@@ -83,7 +83,8 @@ void check_labels(const Launch&, View status, ConstView target, ConstView weight
   status.as<double>()[1] = total;
 }
 
-void nll_loss(const Launch&, View y, ConstView x, ConstView target, ConstView weight, LabelParams params) {
+void nll_loss(const Launch&, const View& y, const ConstView& x, const ConstView& target, const ConstView& weight,
+              LabelParams params) {
   int64_t classes = x.sizes[1], inner = x.sizes[2];
   for_real(x.dtype, [&]<class S>(S*) {
     using T = Compute<S>;
@@ -95,7 +96,8 @@ void nll_loss(const Launch&, View y, ConstView x, ConstView target, ConstView we
   });
 }
 
-void nll_loss_backward(const Launch&, View gx, ConstView target, ConstView weight, ConstView gy, LabelParams params) {
+void nll_loss_backward(const Launch&, const View& gx, const ConstView& target, const ConstView& weight,
+                       const ConstView& gy, LabelParams params) {
   int64_t outer = gx.sizes[0], classes = gx.sizes[1], inner = gx.sizes[2];
   for_real(gx.dtype, [&]<class S>(S*) {
     parallel_for(outer, rows_per_task(classes * inner), [&](int64_t begin, int64_t end) {
@@ -110,8 +112,8 @@ void nll_loss_backward(const Launch&, View gx, ConstView target, ConstView weigh
   });
 }
 
-void cross_entropy(const Launch&, View y, View log_sum, ConstView x, ConstView target, ConstView weight,
-                   LabelParams params) {
+void cross_entropy(const Launch&, const View& y, const View& log_sum, const ConstView& x, const ConstView& target,
+                   const ConstView& weight, LabelParams params) {
   int64_t classes = x.sizes[1], inner = x.sizes[2];
   for_real(x.dtype, [&]<class S>(S*) {
     using T = Compute<S>;
@@ -143,8 +145,8 @@ void cross_entropy(const Launch&, View y, View log_sum, ConstView x, ConstView t
 
 // With a[c] = (1 - smoothing) weight[label] [c == label] + smoothing / classes weight[c], the loss of a row is
 // sum(a (log_sum - x)), and its gradient sum(a) exp(x - log_sum) - a.
-void cross_entropy_backward(const Launch&, View gx, ConstView x, ConstView log_sum, ConstView target, ConstView weight,
-                            ConstView gy, LabelParams params) {
+void cross_entropy_backward(const Launch&, const View& gx, const ConstView& x, const ConstView& log_sum,
+                            const ConstView& target, const ConstView& weight, const ConstView& gy, LabelParams params) {
   int64_t classes = x.sizes[1], inner = x.sizes[2];
   for_real(x.dtype, [&]<class S>(S*) {
     using T = Compute<S>;

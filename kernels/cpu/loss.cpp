@@ -85,7 +85,7 @@ auto identity = [](auto v) { return v; };
 
 }  // namespace
 
-void pointwise_loss(const Launch&, View y, ConstView x, ConstView t, LossParams params) {
+void pointwise_loss(const Launch&, const View& y, const ConstView& x, const ConstView& t, LossParams params) {
   int64_t n = x.numel, blocks = (n + loss_block - 1) / loss_block;
   for_real(x.dtype, [&]<class S>(S*) {
     using T = Compute<S>;
@@ -103,7 +103,8 @@ void pointwise_loss(const Launch&, View y, ConstView x, ConstView t, LossParams 
   });
 }
 
-void pointwise_loss_backward(const Launch&, View gx, ConstView x, ConstView t, ConstView gy, LossParams params) {
+void pointwise_loss_backward(const Launch&, const View& gx, const ConstView& x, const ConstView& t, const ConstView& gy,
+                             LossParams params) {
   for_real(x.dtype, [&]<class S>(S*) {
     using T = Compute<S>;
     for_blocks(x.numel, [&](int64_t, int64_t at, int64_t count) {

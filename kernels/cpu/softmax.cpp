@@ -39,7 +39,7 @@ __attribute__((noinline)) void backward_row(T* __restrict gx, const T* __restric
 
 }  // namespace
 
-void softmax(const Launch&, View y, ConstView x, SoftmaxKind kind) {
+void softmax(const Launch&, const View& y, const ConstView& x, SoftmaxKind kind) {
   if (x.numel == 0) return;
   int64_t cols = x.sizes[1], inner = x.sizes[2];
   for_real(x.dtype, [&]<class S>(S*) {
@@ -58,7 +58,7 @@ void softmax(const Launch&, View y, ConstView x, SoftmaxKind kind) {
   });
 }
 
-void softmax_backward(const Launch&, View gx, ConstView y, ConstView gy, SoftmaxKind kind) {
+void softmax_backward(const Launch&, const View& gx, const ConstView& y, const ConstView& gy, SoftmaxKind kind) {
   if (y.numel == 0) return;
   int64_t cols = y.sizes[1], inner = y.sizes[2];
   for_real(y.dtype, [&]<class S>(S*) {
