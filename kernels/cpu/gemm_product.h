@@ -115,14 +115,15 @@ static void multiply_part(const Part<S, T>& part, bool pack_b, bool alone) {
                [&](int64_t first, int64_t last) {
                  for (int64_t t = first; t < last; ++t) t < tiles ? part.pack_tile(t) : part.pack_sliver(t - tiles);
                });
-  // Few blocks of rows: cut the columns as well, so that every thread finds work.
-  int64_t row_blocks = divide_up(part.rows, row_block), cuts = row_blocks >= 16 ? 1 : divide_up(16, row_blocks);
+  // Blocks of about equal size; with few of them the columns are cut as well, so that every thread finds work.
+  int64_t row_blocks = divide_up(part.rows, row_block), height = divide_up(tiles, row_blocks) * packed_rows;
+  int64_t cuts = row_blocks >= 16 ? 1 : divide_up(16, row_blocks);
   int64_t width = divide_up(divide_up(slivers, cuts), 2) * 2 * packed_cols<T>;
   cuts = divide_up(part.cols, width);
   parallel_for(row_blocks * cuts, alone ? row_blocks * cuts : 1, [&](int64_t first, int64_t last) {
     for (int64_t task = first; task < last; ++task) {
-      int64_t r = task / cuts * row_block, s = task % cuts * width;
-      part.multiply(r, smaller(r + row_block, part.rows), s, smaller(s + width, part.cols));
+      int64_t r = task / cuts * height, s = task % cuts * width;
+      part.multiply(r, smaller(r + height, part.rows), s, smaller(s + width, part.cols));
     }
   });
 }
