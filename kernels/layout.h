@@ -13,7 +13,14 @@ struct Layout {
   int64_t strides[operands][max_dims];  ///< in elements; 0 where the operand is broadcast
 
   /// Whether operand k lies in memory in iteration order, without gaps.
-  FULMEN_INLINE bool dense(int k) const { return numel <= 1 || (ndim == 1 && strides[k][0] == 1); }
+  FULMEN_INLINE bool gapless(int k) const {
+    int64_t expected = 1;
+    for (int d = ndim - 1; d >= 0; --d) {
+      if (strides[k][d] != expected) return false;
+      expected *= sizes[d];
+    }
+    return true;
+  }
   /// Whether operand k is one element for the whole space.
   FULMEN_INLINE bool constant(int k) const {
     for (int d = 0; d < ndim; ++d) {

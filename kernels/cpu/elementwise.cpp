@@ -18,6 +18,7 @@ struct Loop {
   int64_t row_item[1 + inputs];  ///< and as the row sees it
   bool same[1 + inputs];         ///< memory holds what the row wants
   bool constant[1 + inputs];
+  bool dense[1 + inputs];  ///< in iteration order without gaps
   Convert convert[1 + inputs];
   Row row;
   const Params* params;
@@ -50,7 +51,7 @@ class Walk {
     const void* x[inputs];
     bool direct[1 + inputs];
     for (int k = 0; k <= inputs; ++k) {
-      direct[k] = single_run && loop_.same[k] && loop_.layout.strides[k][loop_.layout.ndim - 1] == 1;
+      direct[k] = loop_.same[k] && (loop_.dense[k] || (single_run && inner_stride(k) == 1));
       if (k == 0) continue;
       x[k - 1] = direct[k] ? loop_.data[k] + offset_[k] * loop_.item[k] : buffer_[k];
     }
@@ -161,6 +162,7 @@ void run_general(Row row, const Params& params, const View& y, ScalarType result
     loop.row_item[k] = element_size(wanted);
     loop.same[k] = memory == wanted;
     loop.constant[k] = k > 0 && loop.layout.constant(k);
+    loop.dense[k] = loop.layout.gapless(k);
     loop.convert[k] = k == 0 ? converter(memory, wanted) : converter(wanted, memory);
   }
   parallel_for(loop.layout.numel, grain, [&](int64_t begin, int64_t end) {

@@ -67,9 +67,22 @@ void reduce_columns(const In* x, int64_t rows, int64_t stride, int64_t width, co
   // Three levels: 32 rows, 32 groups of 32 rows, the rest.
   Acc level0[256], level1[256];
   for (int64_t j = 0; j < width; ++j) out[j] = level0[j] = level1[j] = R::start();
+  // Eight rows at a time, one after the other: the partial results are read and written once for all of them.
+  constexpr int64_t together = 8;
   for (int64_t i = 0; i < rows; ++i) {
     const In* row = x + i * stride;
-    for (int64_t j = 0; j < width; ++j) level0[j] = R::step(level0[j], row[j], center ? center[j] : Center());
+    if ((i & (together - 1)) == 0 && i + together <= rows) {
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) {
+        Acc a = level0[j];
+        Center c = center ? center[j] : Center();
+        for (int64_t k = 0; k < together; ++k) a = R::step(a, row[k * stride + j], c);
+        level0[j] = a;
+      }
+      i += together - 1;
+    } else {
+      for (int64_t j = 0; j < width; ++j) level0[j] = R::step(level0[j], row[j], center ? center[j] : Center());
+    }
     if ((i & 31) == 31) {
       for (int64_t j = 0; j < width; ++j) {
         level1[j] = R::merge(level1[j], level0[j]);
