@@ -6,13 +6,14 @@
 Rows: order = randperm(rows) after manual_seed(seed); the first 20 % are for testing, the next 10 % for validation, the rest
 for training.
 Features, learnt from the training rows: missing numbers become the median, with a feature that says so where training rows
-lack values; then standardised and cut to -3 .. 3. Beside it 32 bins per number column, between quantiles, that fill up from
-0 to 1 one after the other (piecewise linear encoding, Gorishniy et al. 2022). A text column becomes one feature per category.
+lack values; then standardised and cut to -6 .. 6. Beside it up to 32 bins per number column, one for every 256 training rows,
+between quantiles, that fill up from 0 to 1 one after the other (piecewise linear encoding, Gorishniy et al. 2022). A text column becomes one feature per category.
 Target: log(1 + y) if all are positive and the skewness is above 1; then standardised.
-Network: twice [Linear, LayerNorm, SiLU, Dropout 0.1], 128 and 64 units, then Linear to 1; PyTorch's initial weights.
-Training: mean squared error of the standardised target; AdamW, learning rate 0.002, cosine schedule by epochs, weight decay
-1 / (learning rate * number of steps), so that the memory of the weights is as long as the run; 25 epochs in batches of 64 (128
-from 5,000 training rows). The weights of the epoch with the smallest validation MAE are kept.
+Network: four members side by side, whose mean is the price; each twice [Linear, LayerNorm, SiLU, Dropout 0.1], 128 and 64 units,
+then Linear to 1; PyTorch's initial weights.
+Training: mean squared error of every member's standardised price; AdamW, learning rate 0.004, cosine schedule by epochs, weight
+decay 0.3 / (learning rate * number of steps), so that the memory of the weights is a few times as long as the run; 25 epochs in
+batches of 64 (128 from 5,000 training rows). The weights of the epoch with the smallest validation MAE are kept.
 Interval: quantiles of the validation rows' residuals, in the standardised target's units, added to the prediction.
 """
 
@@ -27,7 +28,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-RECIPE = dict(hidden=(128, 64), dropout=0.1, clip=3.0, bins=32, lr=2e-3, epochs=25, coverage=0.9)
+RECIPE = dict(hidden=(128, 64), dropout=0.1, members=4, clip=6.0, bins=32, bin_rows=256, lr=4e-3, epochs=25, coverage=0.9)
 
 
 def batch_size(rows):
@@ -97,12 +98,24 @@ class Target:
         return torch.expm1(t) if self.log else t
 
 
-def network(features, hidden, dropout):
-    layers, width = [], features
-    for units in hidden:
-        layers += [nn.Linear(width, units), nn.LayerNorm(units), nn.SiLU(), nn.Dropout(dropout)]
-        width = units
-    return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
+class Network(nn.Module):
+    def __init__(self, features, members, hidden, dropout):
+        super().__init__()
+        self.members = nn.ModuleList(self.member(features, hidden, dropout) for _ in range(members))
+
+    @staticmethod
+    def member(width, hidden, dropout):
+        layers = []
+        for units in hidden:
+            layers += [nn.Linear(width, units), nn.LayerNorm(units), nn.SiLU(), nn.Dropout(dropout)]
+            width = units
+        return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
+
+    def each(self, x):
+        return torch.stack([member(x) for member in self.members])
+
+    def forward(self, x):
+        return self.each(x).mean(0)
 
 
 def fit(path, target, seed=0, **changes):
@@ -114,19 +127,20 @@ def fit(path, target, seed=0, **changes):
     order = torch.randperm(len(y))
     n_test, n_val = int(len(y) * 0.2), int(len(y) * 0.1)
     test, val, train = order[:n_test], order[n_test : n_test + n_val], order[n_test + n_val :]
-    x, scaled = encode(columns, train, recipe["clip"], recipe["bins"]), Target(y[train])
+    bins = min(recipe["bins"], len(train) // recipe["bin_rows"])
+    x, scaled = encode(columns, train, recipe["clip"], bins), Target(y[train])
     z = scaled(y)
 
-    model = network(x.shape[1], recipe["hidden"], recipe["dropout"])
+    model = Network(x.shape[1], recipe["members"], recipe["hidden"], recipe["dropout"])
     size = recipe.get("batch") or batch_size(len(train))
     steps = recipe["epochs"] * math.ceil(len(train) / size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["lr"], weight_decay=1 / (recipe["lr"] * steps))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["lr"], weight_decay=0.3 / (recipe["lr"] * steps))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe["epochs"])
     best, kept, best_epoch = math.inf, None, 0
     for epoch in range(recipe["epochs"]):
         model.train()
         for rows in train[torch.randperm(len(train))].split(size):
-            loss = F.mse_loss(model(x[rows]), z[rows])
+            loss = (model.each(x[rows]) - z[rows]).square().mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -189,9 +189,10 @@ void TableColumn::fit_numbers(const CsvTable& table, const TableEncoderOptions& 
   }
   mean = m.mean;
   deviation = m.deviation;
-  if (options.bins == 0) return;
+  const int64_t bins = std::min(options.bins, static_cast<int64_t>(values.size()) / options.min_bin_rows);
+  if (bins == 0) return;
   for (double& v : values) v = (v - mean) / deviation;
-  edges = quantile_edges(std::move(values), options.bins);
+  edges = quantile_edges(std::move(values), bins);
 }
 
 void TableColumn::fit_texts(const CsvTable& table, const TableEncoderOptions& options) {

@@ -37,6 +37,7 @@ std::string EncodingReport::summary() const {
 TableEncoder::TableEncoder(TableEncoderOptions options) : learnt_(std::make_shared<Learnt>()) {
   FULMEN_CHECK(options.clip > 0, "TableEncoder: clip must be positive; got ", options.clip);
   FULMEN_CHECK(options.bins >= 0 && options.bins <= 4096, "TableEncoder: bins must be 0 to 4096; got ", options.bins);
+  FULMEN_CHECK(options.min_bin_rows >= 1, "TableEncoder: min_bin_rows must be at least 1; got ", options.min_bin_rows);
   FULMEN_CHECK(options.min_category_rows >= 1 && options.max_categories >= 1,
                "TableEncoder: min_category_rows and max_categories must be at least 1; got ", options.min_category_rows,
                " and ", options.max_categories);
@@ -49,7 +50,7 @@ const TableEncoder::Learnt& TableEncoder::learnt() const {
 }
 bool TableEncoder::fitted() const { return !learnt_->columns.empty(); }
 
-void TableEncoder::fit(const CsvTable& table) {
+TableEncoder& TableEncoder::fit(const CsvTable& table) {
   FULMEN_CHECK(table.rows() > 0 && table.columns() > 0, "TableEncoder: cannot be fitted on ", table.rows(),
                " rows and ", table.columns(), " columns");
   std::vector<TableColumn> columns;
@@ -58,6 +59,7 @@ void TableEncoder::fit(const CsvTable& table) {
     columns.back().fit(table, learnt_->options);
   }
   learnt_->columns = std::move(columns);
+  return *this;
 }
 
 namespace {
@@ -209,6 +211,7 @@ PreprocessorState TableEncoder::state() const {
   Json json = {{"fill", o.fill == TableEncoderOptions::Fill::Median ? "median" : "mean"},
                {"missing_feature", o.missing_feature},
                {"bins", o.bins},
+               {"min_bin_rows", o.min_bin_rows},
                {"min_category_rows", o.min_category_rows},
                {"max_categories", o.max_categories},
                {"standardize_categories", o.standardize_categories},
@@ -245,6 +248,7 @@ void TableEncoder::load_state(const PreprocessorState& state) {
       get<std::string>(json, "fill") == "mean" ? TableEncoderOptions::Fill::Mean : TableEncoderOptions::Fill::Median;
   o.missing_feature = get<bool>(json, "missing_feature");
   o.bins = get<int64_t>(json, "bins");
+  o.min_bin_rows = get<int64_t>(json, "min_bin_rows");
   o.min_category_rows = get<int64_t>(json, "min_category_rows");
   o.max_categories = get<int64_t>(json, "max_categories");
   o.standardize_categories = get<bool>(json, "standardize_categories");

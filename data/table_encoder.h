@@ -20,6 +20,8 @@ struct TableEncoderOptions {
   /// that holds as many training rows as the next (piecewise linear encoding, Gorishniy et al. 2022): a network follows
   /// sharp bends far better with them. Columns with few different values get fewer, or none; 0: none anywhere.
   int64_t bins = 0;
+  /// Fewer bins than that where each would hold fewer training rows than this on average.
+  int64_t min_bin_rows = 1;
   /// Categories in fewer training rows share one feature, "<column>=(other)", which also takes categories that appear
   /// only later.
   int64_t min_category_rows = 1;
@@ -49,8 +51,8 @@ class TableEncoder final : public Preprocessor {
  public:
   explicit TableEncoder(TableEncoderOptions options = {});
 
-  /// Learns from the training rows. Throws if there are none, or no columns.
-  void fit(const CsvTable& table);
+  /// Learns from the training rows and returns itself. Throws if there are no rows, or no columns.
+  TableEncoder& fit(const CsvTable& table);
   /// float32 [rows, features()]. Columns are found by name: their order does not matter, further ones are ignored.
   /// Throws, with file, line and column, for a missing column and for text where training had numbers.
   Tensor operator()(const CsvTable& table, EncodingReport* report = nullptr) const;

@@ -123,7 +123,12 @@ TEST_SUITE("data") {
     TableEncoder few({.bins = 4});
     few.fit(parse_csv("x,y\n0,1\n0,1\n0,1\n1,1\n2,1\n3,2\n,2\n"));
     CHECK(few.feature_names() == Texts{"x", "x bin 1", "x bin 2", "x bin 3", "x is missing", "y"});
+    // Nine rows: three bins of three.
+    TableEncoder wide({.bins = 32, .min_bin_rows = 3});
+    wide.fit(parse_csv("x\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"));
+    CHECK(wide.feature_names() == Texts{"x", "x bin 1", "x bin 2", "x bin 3"});
     CHECK_THROWS_AS(TableEncoder({.bins = -1}), Error);
+    CHECK_THROWS_AS(TableEncoder({.min_bin_rows = 0}), Error);
   }
 
   TEST_CASE("encoder: columns without values or without spread become zeros") {
@@ -180,6 +185,7 @@ TEST_SUITE("data") {
       TableEncoder e({.log_above_skewness = 0.5,
                       .clip = 3,
                       .bins = 5,
+                      .min_bin_rows = 7,
                       .min_category_rows = 4,
                       .standardize_categories = standardize});
       e.fit(t);
