@@ -334,7 +334,7 @@ void prepare(const variable_list& tensors, const variable_list& given, std::vect
       gradients.push_back(given[i]);
     } else {
       FULMEN_CHECK(t.numel() == 1, "grad can be implicitly created only for scalar outputs; the tensor is ", t);
-      Forward f;
+      Forward f("backward");
       Tensor one = f.empty_like(t);
       kernel::fill(f.launch(one), f.out(one), 1, 1);
       gradients.push_back(std::move(one));

@@ -114,7 +114,7 @@ void CustomNode::apply(TensorSpan gy, TensorSpan gx) {
   for (size_t i = 0; i < grads.size(); ++i) {
     const OutputMeta& meta = output_storage_[i];
     if (grads[i].defined() || !context.materialize_grads_ || meta.dtype == ScalarType::Undefined) continue;
-    Forward f;
+    Forward f("Function");
     Tensor zeros = f.empty(meta.sizes, meta.dtype, meta.device);
     zeros.zero_();
     grads[i] = std::move(zeros);

@@ -51,7 +51,7 @@ class CopySlices final : public Node, public Pooled {
     return flat.as_strided(like.sizes(), base_strides_, 0);
   }
   static Tensor empty_flat(const Tensor& like, int64_t count) {
-    Forward f;
+    Forward f("copy_slices");
     return static_cast<Tensor>(f.empty({count}, like.scalar_type(), like.device()));
   }
 

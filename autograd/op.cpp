@@ -1,6 +1,7 @@
 #include <fulmen/autograd/engine.h>
 #include <fulmen/autograd/meta.h>
 #include <fulmen/autograd/op.h>
+#include <fulmen/tensor/device_memory.h>
 
 #include <cctype>
 
@@ -71,20 +72,31 @@ Output Forward::view(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, in
 
 void fulmen::no_cuda_kernel(const char* name) {
   fail(str(name,
-           ": this build of fulmen has no CUDA kernels; move the tensors to the CPU, or build with FULMEN_CUDA=ON"));
+           ": this build of Fulmen has no CUDA kernels; move the tensors to the CPU, or build with -DFULMEN_CUDA=ON"));
 }
 
 namespace fulmen::autograd {
 
-Launch Forward::launch(Device device) const { return Launch(device.is_cuda(), cpu_isa(), nullptr); }
+Launch Forward::launch(Device device) {
+  stay_on(device);
+  if (device.is_cpu()) return Launch(-1, cpu_isa(), nullptr, op_);
+  return Launch(device.index(), 0, cuda::launch_stream(device.index()), op_);
+}
 
-View Forward::out(const Tensor& y) const {
+void Forward::two_devices(Device other) const {
+  fail(str(op_, ": Expected all tensors to be on the same device, but found at least two devices, ", device_, " and ",
+           other, "! Move the tensors with .to(device)"));
+}
+
+View Forward::out(const Tensor& y) {
+  stay_on(y.device());
   View view;
   fill_view(view, y);
   return view;
 }
 
-ConstView Forward::in(const Tensor& x) const {
+ConstView Forward::in(const Tensor& x) {
+  stay_on(x.device());
   ConstView view;
   fill_view(view, x);
   return view;

@@ -65,9 +65,9 @@ concept Savable = std::derived_from<T, Input> || std::derived_from<T, Output>;
 class Forward {
  public:
   static constexpr size_t inline_kept = 4;
-  /// `target`: the tensor an in-place op writes to.
-  explicit Forward(const Tensor* target = nullptr)
-      : target_(target), inplace_(target ? target->impl() : nullptr), grad_before_(modes.grad) {
+  /// `op` is its name in messages; `target` the tensor that an in-place op writes to.
+  explicit Forward(const char* op, const Tensor* target = nullptr)
+      : op_(op), target_(target), inplace_(target ? target->impl() : nullptr), grad_before_(modes.grad) {
     modes.grad = false;
   }
   ~Forward() { modes.grad = grad_before_; }
@@ -80,11 +80,14 @@ class Forward {
   /// A second handle on x's memory; what view ops return. `offset` counts from the start of the storage.
   Output view(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, int64_t offset);
 
-  /// The device and stream of `t`.
-  Launch launch(const Tensor& t) const { return launch(t.device()); }
-  Launch launch(Device device) const;
-  View out(const Tensor& y) const;
-  ConstView in(const Tensor& x) const;
+  /// The device of `t` and its current stream. All that is launched, written and read between two calls of
+  /// change_device() lies on one device; another one is an error.
+  Launch launch(const Tensor& t) { return launch(t.device()); }
+  Launch launch(Device device);
+  View out(const Tensor& y);
+  ConstView in(const Tensor& x);
+  /// For the few ops that work on several devices, one after the other.
+  void change_device() { device_known_ = false; }
 
   /// Keeps inputs or outputs for backward, which finds them as s[0], s[1], ... in this order.
   template <class... T>
@@ -109,6 +112,19 @@ class Forward {
     }
   }
 
+  void stay_on(Device device) {
+    if (!device_known_) {
+      device_ = device;
+      device_known_ = true;
+    } else if (!(device == device_)) [[unlikely]] {
+      two_devices(device);
+    }
+  }
+  [[noreturn]] void two_devices(Device other) const;
+
+  const char* op_;
+  Device device_{DeviceType::CPU};
+  bool device_known_ = false;
   const Tensor* target_;  ///< until the first output takes it
   const TensorImpl* inplace_;
   bool grad_before_;
@@ -257,7 +273,7 @@ auto apply(Op op, const In&... in) {
   check_rule<Op, N>();
   bool recording = false;
   if constexpr (is_differentiable<Op> && N > 0) recording = modes.grad && (Machine::wants_grad(in) || ...);
-  Forward f;
+  Forward f(Op::name);
   auto out = op.forward(f, Input(in)...);
   constexpr size_t M = output_count<decltype(out)>;
   auto each = [&]<size_t... I>(std::index_sequence<I...>) {
@@ -290,7 +306,7 @@ auto apply(Op op, const In&... in) {
 template <class Op>
 Tensor apply_list(Op op, TensorList in) {
   bool recording = modes.grad && Machine::wants_grad({in.data(), in.size()});
-  Forward f;
+  Forward f(Op::name);
   Output out = op.forward(f, in);
   if (modes.inference) [[unlikely]]
     Machine::mark_inference(out);
@@ -310,7 +326,7 @@ Tensor apply_view(Op op, const Tensor& x) {
   bool recording = modes.grad && Machine::wants_grad(x);
   Tensor out;
   {
-    Forward f;
+    Forward f(Op::name);
     Output made = op.forward(f, Input(x));
     if (recording) {
       const Tensor* inputs[] = {&x};
@@ -341,7 +357,7 @@ Tensor& apply_inplace(Op op, const Tensor& self, const In&... others) {
   }
   Tensor result;
   {
-    Forward f(overlap ? nullptr : &self);
+    Forward f(Op::name, overlap ? nullptr : &self);
     Output out = op.forward(f, Input(before), Input(others)...);
     if constexpr (is_differentiable<Op>) {
       if (recording) {

@@ -59,6 +59,10 @@ if(cpu_kernel_sources)
   fulmen_cpu_kernels(4 -mprefer-vector-width=512)
 endif()
 
+if(FULMEN_CUDA)
+  fulmen_add_cuda()
+endif()
+
 # <torch/torch.h> for LibTorch programs.
 add_library(fulmen_torch INTERFACE)
 add_library(fulmen::torch ALIAS fulmen_torch)

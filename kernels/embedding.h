@@ -2,7 +2,8 @@
 #include <fulmen/kernels/kernel.h>
 
 // Rows by number. weight and gw are [count, features], y and gy [n, features], indices Long [n], all contiguous, and
-// 0 <= index < count was checked.
+// 0 <= index < count was checked on the CPU; CUDA kernels report an index outside as a fault (kernels/cuda.h), read
+// zeros for it and add nothing.
 namespace fulmen {
 
 /// y[i] = weight[indices[i]]; any dtype.

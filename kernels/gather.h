@@ -1,7 +1,9 @@
 #pragma once
 #include <fulmen/kernels/kernel.h>
 
-// Reading, adding and sorting by position. Indices are Long and were checked: 0 <= index < size of the dimension.
+// Reading, adding and sorting by position. Indices are Long. On the CPU they were checked: 0 <= index < size of the
+// dimension. CUDA kernels check them: an index outside is reported as a fault (kernels/cuda.h), reads 0 and adds
+// nothing.
 namespace fulmen {
 
 /// y[..., i, ...] = x[..., index[..., i, ...], ...] along `dim`. y and index have equal sizes; x has the same number of

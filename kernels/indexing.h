@@ -5,7 +5,8 @@ namespace fulmen {
 
 /// One step of turning several index tensors into row-major positions: places = places * size + index, with negative
 /// indices counted from the end; for the first tensor places = index. places (int64) is contiguous, index (int64) has
-/// its sizes and any strides. problem (int64, two entries) = {number of indices out of range, one of them}.
+/// its sizes and any strides. problem (int64, two entries) = {number of indices out of range, one of them}. CUDA:
+/// problem has no memory; an index out of range is reported as a fault (kernels/cuda.h) and counts as 0.
 KERNEL(index_places, View places, ConstView index, int64_t size, bool first, View problem)
 /// y[m, r...] = x[places[m], r...]: the first `indexed` dimensions of x are addressed by row-major positions over their
 /// sizes. Equal dtypes, any strides; places int64, contiguous, in range.

@@ -12,16 +12,22 @@ class Launch {
  public:
   /// 0, 1, 2 for x86-64-v2, -v3, -v4.
   int isa() const { return isa_; }
-  bool cuda() const { return cuda_; }
+  bool cuda() const { return device_ >= 0; }
+  /// The number of the CUDA device; -1 on the CPU.
+  int device() const { return device_; }
   /// The CUDA stream (cudaStream_t); null on the CPU.
   void* stream() const { return stream_; }
+  /// The op that runs the kernel, for messages.
+  const char* op() const { return op_; }
 
  private:
   friend class autograd::Forward;
-  Launch(bool cuda, int isa, void* stream) : cuda_(cuda), isa_(static_cast<int8_t>(isa)), stream_(stream) {}
-  bool cuda_;
+  Launch(int device, int isa, void* stream, const char* op)
+      : isa_(static_cast<int8_t>(isa)), device_(static_cast<int8_t>(device)), stream_(stream), op_(op) {}
   int8_t isa_;
+  int8_t device_;
   void* stream_;
+  const char* op_;
 };
 
 /// The instruction set chosen for this process, 0..2 as in Launch::isa(). The best one that the processor has, or the
@@ -29,6 +35,20 @@ class Launch {
 int cpu_isa();
 
 [[noreturn]] void no_cuda_kernel(const char* name);
+/// Around the call of a CUDA kernel (tensor/cuda): meanwhile the launch's device is the current one.
+class CudaCall {
+ public:
+  CudaCall(const Launch& launch, const char* kernel);
+  ~CudaCall();
+  CudaCall(const CudaCall&) = delete;
+  /// Throws an Error that names the kernel and the op if the launch failed.
+  void finish() const;
+
+ private:
+  const Launch& launch_;
+  const char* kernel_;
+  int device_before_;
+};
 
 /// One kernel on every device: called like a function, it runs the implementation that the Launch asks for.
 template <class... A>
@@ -39,8 +59,13 @@ struct Kernel {
   Fn cuda;
   void operator()(const Launch& launch, A... a) const {
     if (launch.cuda()) {
-      if (!cuda) no_cuda_kernel(name);
+#ifdef FULMEN_CUDA
+      const CudaCall call(launch, name);
       cuda(launch, a...);
+      call.finish();
+#else
+      no_cuda_kernel(name);
+#endif
     } else {
       cpu[launch.isa()](launch, a...);
     }

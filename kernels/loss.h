@@ -31,13 +31,17 @@ struct LabelParams {
   double scale;          ///< factor of the sum
   double smoothing;      ///< share of the target that is spread over all classes
   bool reduce;           ///< y and gy are one number
+  /// CUDA, for the mean: scale is divided by this number in device memory, the sum of weights of check_labels, which
+  /// the host does not wait for. Null otherwise, and on the CPU.
+  const double* divisor = nullptr;
 };
 
 // Below, x is [n, classes, inner] of a floating-point dtype, `target` int64 [n, inner], `weight` of x's dtype [classes]
 // or data == nullptr; y and gy are [n, inner] or one number. All contiguous.
 
 /// status (float64): [0] the first position of a label outside [0, classes) that is not ignored, or -1; [1] the sum of
-/// the weights of the others, 1 each if there is no weight.
+/// the weights of the others, 1 each if there is no weight. CUDA reports a label outside as a fault (kernels/cuda.h);
+/// the kernels below treat its row as ignored.
 KERNEL(check_labels, const View& status, const ConstView& target, const ConstView& weight, int64_t classes,
        int64_t ignore_index)
 /// y = -weight[target] x[target]

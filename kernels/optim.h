@@ -22,13 +22,19 @@ struct OptimSlice {
 struct SgdStep {
   double lr, momentum, dampening, weight_decay;
   bool nesterov, maximize;
+  const double* live = nullptr;  ///< as in AdamStep
 };
 
 /// `decoupled`: weight decay shrinks the parameter itself (AdamW) instead of entering the gradient (Adam).
 struct AdamStep {
   double lr, beta1, beta2, eps, weight_decay;
   bool decoupled, amsgrad, maximize;
+  /// In a captured CUDA graph: device memory that takes the place of lr and of every slice's bias corrections, which
+  /// change from replay to replay: lr, then bias_correction1, bias_correction2 of slice 0, 1, ... Null otherwise.
+  const double* live = nullptr;
 };
+
+// `slices` is host memory on every device and may change as soon as the kernel was called.
 
 /// g += weight_decay p;  b = momentum b + (1 - dampening) g;  p -= lr (nesterov ? g + momentum b : b), over all slices.
 KERNEL(sgd_step, const OptimSlice* slices, int64_t count, SgdStep step)

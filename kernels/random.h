@@ -1,14 +1,16 @@
 #pragma once
 #include <fulmen/kernels/kernel.h>
+#include <fulmen/kernels/philox.h>
 
 namespace fulmen {
 
-/// The state of a CPU generator (GeneratorImpl), borrowed while a kernel runs.
+/// The state of a generator (GeneratorImpl), borrowed while a kernel runs: mt19937 on the CPU, Philox on CUDA.
 struct RandomStream {
   uint32_t* words;  ///< 624 of mt19937
   int32_t* position;
   double* spare_normal;  ///< the second value of a Box-Muller pair, waiting for the next draw
   bool* has_spare;
+  PhiloxPlace philox;
 };
 
 /// How a 32-bit or a 64-bit draw becomes an integer: draw % range + base. A range of 0 means all 2^64 values.
@@ -18,7 +20,16 @@ struct IntegerRange {
   bool wide;  ///< 64-bit draws
 };
 
-// All fill a contiguous y in row-major order from the stream, serially: what the numbers are depends on their order.
+// On the CPU all fill a contiguous y in row-major order from the stream, serially: what the numbers are depends on
+// their order. On CUDA element i of y (contiguous) is made of the draws of kernels/philox.h, whatever the launch looks
+// like:
+//   32-bit draws (float32 and shorter, integers that are not wide): word i % 4 of block 0 of subsequence i / 4;
+//   64-bit draws (float64, wide integers, probabilities): words 2 (i % 2) and 2 (i % 2) + 1 of block (i / 2) % 2 of
+//   subsequence i / 4, the first word being the upper half.
+// Normal numbers: Box-Muller of two neighbouring draws u, v (elements 2k and 2k + 1, in y's precision): elements
+// sqrt(-2 log(1 - u)) cos(2 pi v) and ... sin(2 pi v). A uniform float is (draw >> 8) / 2^24, a double (draw >> 11) /
+// 2^53. Exponential: -log(1 - u) / lambda. A permutation sorts 0 .. n - 1 by 64-bit draws, equal ones by position;
+// choices take one 64-bit draw for each element of y.
 
 /// y in [from, to), floating point.
 KERNEL(random_uniform, View y, double from, double to, RandomStream stream)

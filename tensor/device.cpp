@@ -56,8 +56,4 @@ std::string Device::str() const {
 std::ostream& operator<<(std::ostream& out, const Device& device) { return out << device.str(); }
 std::ostream& operator<<(std::ostream& out, DeviceType type) { return out << type_name(type); }
 
-// This build has no CUDA side.
-bool cuda::is_available() { return false; }
-int cuda::device_count() { return 0; }
-
 }  // namespace fulmen

@@ -1,4 +1,5 @@
 #include <fulmen/tensor/allocator.h>
+#include <fulmen/tensor/device_memory.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/tensor/fence.h>
 #include <fulmen/tensor/storage.h>
@@ -27,6 +28,7 @@ bool is_joined(const StorageImpl& s) { return s.data == reinterpret_cast<const c
 // What an alias holds: the storage whose memory it shows.
 struct SharedOwner final : MemoryOwner {
   explicit SharedOwner(const Storage& s) : source(s) {}
+  MemoryOwner* root() override { return source->owner ? source->owner->root() : this; }
   Storage source;
 };
 
@@ -40,6 +42,16 @@ struct RetiredMemory final : MemoryOwner {
   void* data;
   size_t bytes;
   MemoryOwner* older;
+};
+
+// The same where the memory's owner frees it.
+struct BothOwners final : MemoryOwner {
+  BothOwners(MemoryOwner* a, MemoryOwner* b) : first(a), second(b) {}
+  ~BothOwners() override {
+    delete first;
+    delete second;
+  }
+  MemoryOwner *first, *second;
 };
 
 std::atomic<int> fences{0};
@@ -64,10 +76,6 @@ struct Fenced final : MemoryOwner {
   char* block;
 };
 
-void require_cpu(const Device& device) {
-  FULMEN_CHECK(device.is_cpu(), "cannot allocate on ", device, ": this build of Fulmen has no CUDA");
-}
-
 }  // namespace
 
 StorageImpl* Storage::make_header(void* data, size_t nbytes, Device device) {
@@ -80,7 +88,9 @@ StorageImpl* Storage::make_header(void* data, size_t nbytes, Device device) {
 }
 
 Storage Storage::allocate(size_t nbytes, Device device) {
-  require_cpu(device);
+  if (!device.is_cpu()) [[unlikely]]
+    return allocate_elsewhere(nbytes, device);
+  device = kCPU;  // cpu:0 is the same place
   if (fences.load(std::memory_order_relaxed) > 0) [[unlikely]] {
     auto* fenced = new Fenced(nbytes);
     return borrow(fenced->block + fence_bytes, nbytes, device, fenced);
@@ -100,6 +110,24 @@ Storage Storage::allocate(size_t nbytes, Device device) {
   return Storage(impl);
 }
 
+Storage Storage::allocate_elsewhere(size_t nbytes, Device device) {
+  FULMEN_CHECK(device.is_cuda(), "cannot allocate on ", device, ": tensors live on cpu or cuda");
+  const Device exact = cuda::exact(device);
+  const cuda::DeviceMemory memory = cuda::allocate(nbytes, exact);
+  Storage storage = borrow(memory.data, nbytes, exact, memory.owner);
+  storage->own = true;
+  return storage;
+}
+
+Storage Storage::allocate_pinned(size_t nbytes) {
+  const cuda::DeviceMemory memory = cuda::allocate_pinned(nbytes);
+  Storage storage = borrow(memory.data, nbytes, kCPU, memory.owner);
+  storage->own = true;
+  return storage;
+}
+
+bool Storage::is_pinned() const { return impl_->device.is_cpu() && impl_->owner && cuda::is_pinned(*this); }
+
 Storage Storage::borrow(void* data, size_t nbytes, Device device, MemoryOwner* owner) {
   StorageImpl* impl = make_header(data, nbytes, device);
   impl->owner = owner;
@@ -116,9 +144,10 @@ Storage Storage::alias(const Storage& source) {
 void Storage::resize(size_t nbytes) {
   StorageImpl& s = *impl_;
   if (nbytes == s.nbytes) return;
-  const bool lent = s.capacity == 0 && !is_joined(s);
+  const bool lent = s.capacity == 0 && !is_joined(s) && !s.own;
   FULMEN_CHECK(!lent, "resize: this memory was lent (from_blob or data()), so it cannot change from ", s.nbytes, " to ",
                nbytes, " bytes");
+  if (s.own) return resize_own(nbytes);
   const size_t capacity = nbytes > 0 ? nbytes : 1;
   void* data = allocate_memory(capacity);
   std::memcpy(data, s.data, nbytes < s.nbytes ? nbytes : s.nbytes);
@@ -133,6 +162,21 @@ void Storage::resize(size_t nbytes) {
   s.nbytes = nbytes;
   s.capacity = capacity;
   s.aliased = false;
+}
+
+// Memory of a CUDA device, or locked memory: its owner is what changes.
+void Storage::resize_own(size_t nbytes) {
+  StorageImpl& s = *impl_;
+  Storage bigger = s.device.is_cpu() ? allocate_pinned(nbytes) : allocate_elsewhere(nbytes, s.device);
+  const size_t kept = nbytes < s.nbytes ? nbytes : s.nbytes;
+  if (kept > 0) cuda::copy_bytes(bigger, bigger.data(), *this, s.data, kept, !s.device.is_cpu());
+  std::swap(s.data, bigger->data);
+  std::swap(s.owner, bigger->owner);
+  s.nbytes = nbytes;
+  if (s.aliased) {
+    s.owner = new BothOwners(s.owner, std::exchange(bigger->owner, nullptr));
+    s.aliased = false;
+  }
 }
 
 void Storage::destroy(StorageImpl* impl) noexcept {

@@ -10,6 +10,8 @@ namespace fulmen {
 /// Whoever lent memory to a storage; destroyed when the last tensor lets go of it.
 struct MemoryOwner {
   virtual ~MemoryOwner() = default;
+  /// Who lent it first, if this is only a share.
+  virtual MemoryOwner* root() { return this; }
 };
 template <class F>
 struct DeleterOwner final : MemoryOwner {
@@ -28,6 +30,7 @@ struct StorageImpl {
   Device device{DeviceType::CPU};
   MemoryOwner* owner = nullptr;  ///< who lent the memory
   size_t capacity = 0;           ///< bytes behind `data` that came from our allocator; 0 if lent or inside block_bytes
+  bool own = false;              ///< `owner` holds memory of our own (CUDA, locked), so that it may be resized
   bool aliased = false;          ///< another storage shows the same memory, which must stay where it is
   size_t block_bytes = 0;        ///< size of the block that holds this header and, for small storages, the data
 };
@@ -47,6 +50,8 @@ class Storage {
   Storage() = default;
   /// Memory of `nbytes` on a device, 64-byte aligned, not initialised.
   static Storage allocate(size_t nbytes, Device device);
+  /// Locked host memory (needs CUDA), from which copies to a CUDA device run beside the computation.
+  static Storage allocate_pinned(size_t nbytes);
   /// Borrows memory; `owner` (may be null) is destroyed when the last tensor lets go.
   static Storage borrow(void* data, size_t nbytes, Device device, MemoryOwner* owner);
   /// The same memory under a version counter of its own (Tensor::data()).
@@ -72,6 +77,7 @@ class Storage {
   void* data() const { return impl_->data; }
   DataPtr data_ptr() const { return {impl_->data, impl_->owner}; }
   size_t nbytes() const { return impl_->nbytes; }
+  bool is_pinned() const;
   uint32_t use_count() const { return impl_ ? impl_->refs.load() : 0; }
   /// Two storages over the same memory.
   bool is_alias_of(const Storage& other) const { return impl_ && other.impl_ && impl_->data == other.impl_->data; }
@@ -81,6 +87,8 @@ class Storage {
  private:
   explicit Storage(StorageImpl* impl) : impl_(impl) {}
   static void destroy(StorageImpl* impl) noexcept;
+  static Storage allocate_elsewhere(size_t nbytes, Device device);
+  void resize_own(size_t nbytes);
   static StorageImpl* make_header(void* data, size_t nbytes, Device device);
   StorageImpl* impl_ = nullptr;
 };

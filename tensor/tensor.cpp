@@ -166,6 +166,8 @@ Scalar Tensor::item() const {
   return read_element(get()->data(), scalar_type());
 }
 
+bool Tensor::is_pinned() const { return get()->storage.is_pinned(); }
+
 Tensor& Tensor::resize_(IntArrayRef sizes) const {
   TensorImpl& t = *get();
   FULMEN_CHECK(!requires_grad(), "resize_: cannot resize variables that require grad");

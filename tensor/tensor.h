@@ -109,7 +109,8 @@ class Tensor {
   bool is_signed() const { return scalar_type() != kByte && scalar_type() != kBool; }
   bool is_view() const;
   bool is_inference() const { return get()->inference; }
-  bool is_pinned() const { return false; }
+  /// Whether the memory is locked, so that copies to and from a CUDA device need not wait (pin_memory()).
+  bool is_pinned() const;
   bool is_sparse() const { return false; }
   bool is_non_overlapping_and_dense() const;
 
@@ -145,6 +146,8 @@ class Tensor {
   Tensor clone(MemoryFormat) const { return clone(); }
   Tensor contiguous() const;
   Tensor& copy_(const Tensor& source, bool non_blocking = false) const;
+  /// A copy in locked host memory; this tensor itself if it lies there. Needs CUDA.
+  Tensor pin_memory() const;
   Tensor& set_data(const Tensor& source) const;
   /// The same memory without history, under a version counter of its own.
   Tensor data() const;

@@ -18,10 +18,17 @@ struct Places {
   Output forward(Forward& f, const Input& index) {
     const bool first = !before.defined();
     Output places = f.empty(index.sizes(), kLong, index.device());
-    const Output problem = f.empty(2, kLong, index.device());
     if (!first) kernel::copy(f.launch(places), f.out(places), f.in(before));
+    if (index.is_cuda()) {  // nobody waits for the device: it reports an index outside by itself
+      View none = f.out(places);
+      none.data = nullptr;
+      none.numel = 0;
+      kernel::index_places(f.launch(places), f.out(places), f.in(index), size, first, none);
+      return places;
+    }
+    const Output problem = f.empty(2, kLong, index.device());
     kernel::index_places(f.launch(places), f.out(places), f.in(index), size, first, f.out(problem));
-    const Tensor found = problem.cpu();
+    const Tensor& found = problem;
     if (found.data_ptr<int64_t>()[0] > 0) {
       FULMEN_CHECK_INDEX(size > 0, "index is out of bounds for dimension with size 0");
       fail_index(
@@ -211,7 +218,10 @@ IndexPositions index_positions(const Tensor& x, const std::vector<Tensor>& given
   const bool adjacent = at.dims.back() - at.dims[0] + 1 == static_cast<int64_t>(at.dims.size());
   at.position = adjacent ? at.dims[0] : 0;
   for (int64_t d : at.dims) {
-    at.places = apply(Places{at.places, x.size(d), d}, indices[static_cast<size_t>(d)].expand(at.shape));
+    Tensor index = indices[static_cast<size_t>(d)].expand(at.shape);
+    FULMEN_CHECK(index.is_cpu() || index.device() == x.device(),
+                 "indices should be either on cpu or on the same device as the indexed tensor (", x.device(), ")");
+    at.places = apply(Places{at.places, x.size(d), d}, index.to(x.device()));
   }
   at.places = at.places.flatten();
   return at;

@@ -34,17 +34,31 @@ ConstView optional_view(Forward& f, const Tensor& t) {
 }
 Tensor contiguous_or_none(const Tensor& t) { return t.defined() ? t.contiguous() : t; }
 
+/// The factor of the sum. On CUDA a mean's divisor stays on the device: [1] of what check_labels gave.
+struct LossScale {
+  LabelParams params{};
+  Tensor status = {};  ///< the memory behind params.divisor
+  Tensor times(const Tensor& x) const {
+    if (!params.divisor) return x * params.scale;
+    return x * params.scale / status.select(0, 1).to(x.scalar_type());
+  }
+};
+
 /// What the four ops share: labels checked, the factor of the sum, views.
-struct LabelLoss {
+struct LabelLoss : LossScale {
   Reduction reduction;
   int64_t ignore_index;
   double smoothing = 0;
-  LabelParams params{};
 
   void check(Forward& f, const char* op, const Tensor& x, const Tensor& target, const Tensor& weight) {
-    Output status = f.empty({2}, kDouble, x.device());
+    status = f.empty({2}, kDouble, x.device());
     int64_t classes = x.size(class_dim(x));
     kernel::check_labels(f.launch(x), f.out(status), f.in(target), optional_view(f, weight), classes, ignore_index);
+    params = {ignore_index, 1, smoothing, reduction != Reduction::None};
+    if (x.is_cuda()) {  // nobody waits for the device: it reports labels outside by itself
+      if (reduction == Reduction::Mean) params.divisor = status.data_ptr<double>() + 1;
+      return;
+    }
     const double* result = status.data_ptr<double>();
     if (result[0] >= 0) [[unlikely]] {
       auto row = static_cast<int64_t>(result[0]);
@@ -55,8 +69,7 @@ struct LabelLoss {
               "; got ", label, " at row ", row),
           str("labels must be 0..classes-1; for ", label + 1, " classes the scores need ", label + 1, " columns"));
     }
-    double divisor = reduction == Reduction::Mean ? result[1] : 1;
-    params = {ignore_index, 1 / divisor, smoothing, reduction != Reduction::None};
+    if (reduction == Reduction::Mean) params.scale = 1 / result[1];
   }
   Output empty_loss(Forward& f, const Tensor& x, const Tensor& target) const {
     return params.reduce ? f.empty({}, x.scalar_type(), x.device())
@@ -64,7 +77,7 @@ struct LabelLoss {
   }
 };
 
-Tensor nll_gradient(const Tensor& target, const Tensor& weight, const Tensor& gy, const LabelParams& params,
+Tensor nll_gradient(const Tensor& target, const Tensor& weight, const Tensor& gy, const LossScale& scale,
                     IntArrayRef sizes);
 
 // y = -scale sum(weight[t] x[t]); linear in x, so each of the two ops is the other's derivative
@@ -82,12 +95,11 @@ struct NllLoss : LabelLoss {
   }
   // gx[t] = -gy scale weight[t]
   Grads<3> backward(const Saved& s, const Tensor& gy) const {
-    return {nll_gradient(s[0], s[1], gy, params, sizes), Tensor(), Tensor()};
+    return {nll_gradient(s[0], s[1], gy, *this, sizes), Tensor(), Tensor()};
   }
 };
-struct NllLossBackward {
+struct NllLossBackward : LossScale {
   static constexpr auto name = "nll_loss_backward";
-  LabelParams params;
   Shape sizes;
   Output forward(Forward& f, const Input& target, const Input& weight, const Input& gy) const {
     Tensor tc = target.contiguous(), wc = contiguous_or_none(weight), gc = gy.contiguous();
@@ -99,20 +111,19 @@ struct NllLossBackward {
   // gy' = -scale sum(weight[t] g[t])
   Grads<3> backward(const Saved& s, const Tensor& g) const {
     NllLoss forward{};
-    forward.params = params;
+    static_cast<LossScale&>(forward) = *this;
     return {Tensor(), Tensor(), apply(std::move(forward), g, s[0], s[1])};
   }
 };
-Tensor nll_gradient(const Tensor& target, const Tensor& weight, const Tensor& gy, const LabelParams& params,
+Tensor nll_gradient(const Tensor& target, const Tensor& weight, const Tensor& gy, const LossScale& scale,
                     IntArrayRef sizes) {
-  return apply(NllLossBackward{params, sizes}, target, weight, gy);
+  return apply(NllLossBackward{scale, sizes}, target, weight, gy);
 }
 
 // gx = gy scale (sum(a) exp(x - log_sum) - a), a = the weights of the target (kernels/cpu/label_loss.cpp). log_sum is a
 // function of x: its share of the derivative is in the rule for x.
-struct CrossEntropyBackward {
+struct CrossEntropyBackward : LossScale {
   static constexpr auto name = "cross_entropy_backward";
-  LabelParams params;
   Output forward(Forward& f, const Input& x, const Input& log_sum, const Input& target, const Input& weight,
                  const Input& gy) const {
     Tensor xc = x.contiguous(), tc = target.contiguous(), wc = contiguous_or_none(weight), gc = gy.contiguous();
@@ -140,7 +151,7 @@ struct CrossEntropyBackward {
     Grads<5> grads;
     if (s.needs(0)) {
       Tensor p = softmax(x, dim);
-      Tensor factor = (gy * row_weights(x, target, weight)).unsqueeze(dim) * params.scale;
+      Tensor factor = times((gy * row_weights(x, target, weight)).unsqueeze(dim));
       grads[0] = factor * p * (g - (p * g).sum(dim, true));
     }
     if (s.needs(4)) {
@@ -167,7 +178,7 @@ struct CrossEntropy : LabelLoss {
   // gx = gy scale (sum(a) exp(x - log_sum) - a)
   Grads<3> backward(const Saved& s, ConstTensorSpan gy) const {
     if (!gy[0].defined()) return {};
-    return {apply(CrossEntropyBackward{params}, s[0], s[1], s[2], s[3], gy[0]), Tensor(), Tensor()};
+    return {apply(CrossEntropyBackward{*this}, s[0], s[1], s[2], s[3], gy[0]), Tensor(), Tensor()};
   }
 };
 

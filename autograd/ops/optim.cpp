@@ -60,7 +60,7 @@ class Slices {
 
 template <class Step, class Kernel>
 void run_step(const char* op, const Kernel& kernel, std::span<const OptimEntry> entries, const Step& step) {
-  autograd::Forward f;  // also switches recording off
+  autograd::Forward f(op);  // also switches recording off
   while (!entries.empty()) {
     const Device device = entries[0].param->device();
     size_t same = 1;
@@ -68,6 +68,7 @@ void run_step(const char* op, const Kernel& kernel, std::span<const OptimEntry> 
     Slices slices(op, entries.first(same));
     kernel(f.launch(device), slices.data(), slices.count(), step);
     slices.finish();
+    f.change_device();
     entries = entries.subspan(same);
   }
 }

@@ -11,8 +11,12 @@ using namespace autograd;
 
 namespace {
 
-RandomStream stream_of(OptionalGenerator& generator) {
-  return generator ? (*generator)->stream() : default_generator()->stream();
+/// The given stream, or the default one of y's device.
+RandomStream stream_of(OptionalGenerator& generator, const Tensor& y) {
+  if (!generator) return default_generator(y.device())->stream();
+  FULMEN_CHECK(generator->device().type() == y.device().type(), "Expected a '", y.device(),
+               "' generator but found one of ", generator->device());
+  return (*generator)->stream();
 }
 
 /// The tensor to write to, or a new one where that is strided, whose numbers are then copied.
@@ -31,7 +35,7 @@ struct Uniform : RandomFill {
   static constexpr auto name = "uniform";
   Output forward(Forward& f, const Input& self) {
     Output y = row_major_like(f, self);
-    kernel::random_uniform(f.launch(y), f.out(y), from, to, stream_of(generator));
+    kernel::random_uniform(f.launch(y), f.out(y), from, to, stream_of(generator, y));
     return y;
   }
   double from, to;
@@ -41,7 +45,7 @@ struct Normal : RandomFill {
   static constexpr auto name = "normal";
   Output forward(Forward& f, const Input& self) {
     Output y = row_major_like(f, self);
-    kernel::random_normal(f.launch(y), f.out(y), mean, std, blocks, stream_of(generator));
+    kernel::random_normal(f.launch(y), f.out(y), mean, std, blocks, stream_of(generator, y));
     return y;
   }
   double mean, std;
@@ -52,7 +56,7 @@ struct Integers : RandomFill {
   static constexpr auto name = "random";
   Output forward(Forward& f, const Input& self) {
     Output y = row_major_like(f, self);
-    kernel::random_integers(f.launch(y), f.out(y), range, stream_of(generator));
+    kernel::random_integers(f.launch(y), f.out(y), range, stream_of(generator, y));
     return y;
   }
   IntegerRange range;
@@ -62,7 +66,7 @@ struct Bernoulli : RandomFill {
   static constexpr auto name = "bernoulli";
   Output forward(Forward& f, const Input& self) {
     Output y = row_major_like(f, self);
-    kernel::random_bernoulli(f.launch(y), f.out(y), p, stream_of(generator));
+    kernel::random_bernoulli(f.launch(y), f.out(y), p, stream_of(generator, y));
     return y;
   }
   double p;
@@ -73,7 +77,7 @@ struct BernoulliEach : RandomFill {
   Output forward(Forward& f, const Input& p) {
     Output y = f.empty_like(p);
     const Tensor dense = p.contiguous();
-    kernel::random_bernoulli_each(f.launch(y), f.out(y), f.in(dense), stream_of(generator));
+    kernel::random_bernoulli_each(f.launch(y), f.out(y), f.in(dense), stream_of(generator, y));
     return y;
   }
 };
@@ -82,7 +86,7 @@ struct Exponential : RandomFill {
   static constexpr auto name = "exponential";
   Output forward(Forward& f, const Input& self) {
     Output y = row_major_like(f, self);
-    kernel::random_exponential(f.launch(y), f.out(y), lambda, stream_of(generator));
+    kernel::random_exponential(f.launch(y), f.out(y), lambda, stream_of(generator, y));
     return y;
   }
   double lambda;
@@ -93,7 +97,7 @@ struct Permutation {
   static constexpr bool differentiable = false;
   Output forward(Forward& f) {
     Output y = f.empty(n, dtype, device);
-    kernel::random_permutation(f.launch(y), f.out(y), stream_of(generator));
+    kernel::random_permutation(f.launch(y), f.out(y), stream_of(generator, y));
     return y;
   }
   int64_t n;
@@ -112,7 +116,7 @@ struct Choices {
     Output y = f.empty(sizes, kLong, weights.device());
     const Tensor dense = weights.contiguous();
     const Output sums = f.empty(cols, weights.scalar_type(), weights.device());
-    kernel::random_choices(f.launch(y), f.out(y), f.in(dense), f.out(sums), stream_of(generator));
+    kernel::random_choices(f.launch(y), f.out(y), f.in(dense), f.out(sums), stream_of(generator, y));
     return y;
   }
   int64_t samples;

@@ -1,0 +1,82 @@
+# FULMEN_CUDA: the CUDA side of the library, kernels/cuda/*.cu and tensor/cuda/*.cpp.
+#
+#   OFF       no device "cuda"
+#   ON        nvcc; the library needs the static CUDA runtime and nothing else at start (cuBLAS and others load on first use)
+#   EMULATED  the same sources for the processor, as C++, with tests/emulator in the place of CUDA: for tests, never installed
+#
+# A toolkit outside of the usual places:
+#   cmake -DCUDAToolkit_ROOT=<toolkit> -DCMAKE_CUDA_COMPILER=<toolkit>/bin/nvcc
+# also one put together from NVIDIA's wheels for Python (nvidia-cuda-nvcc, -crt, -cccl, -runtime, nvidia-nvvm).
+set(FULMEN_CUDA OFF CACHE STRING "CUDA devices: OFF, ON or EMULATED")
+set_property(CACHE FULMEN_CUDA PROPERTY STRINGS OFF ON EMULATED)
+option(FULMEN_EMULATOR_CHECKED "EMULATED: kernels report races, bad addresses and uninitialised memory" OFF)
+
+if(NOT FULMEN_CUDA STREQUAL "EMULATED" AND NOT FULMEN_CUDA MATCHES "^(ON|OFF|TRUE|FALSE|1|0)$")
+  message(FATAL_ERROR "FULMEN_CUDA is '${FULMEN_CUDA}'; it can be OFF, ON or EMULATED.")
+endif()
+
+if(FULMEN_CUDA AND NOT FULMEN_CUDA STREQUAL "EMULATED")
+  # Code for A100 and H100/H200, and PTX for what comes after: that of 90a would run nowhere else.
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_HOST_COMPILER)
+    set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
+  endif()
+  if(FULMEN_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${FULMEN_CCACHE})
+  endif()
+  if(NOT CMAKE_CUDA_COMPILER AND EXISTS /usr/local/cuda/bin/nvcc)
+    set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)
+  endif()
+  enable_language(CUDA)
+  find_package(CUDAToolkit REQUIRED)
+endif()
+
+# fulmen_cuda(<target>): code of ours that sees whether there is CUDA (tests; the library itself).
+function(fulmen_cuda target)
+  if(FULMEN_CUDA)
+    target_compile_definitions(${target} PRIVATE FULMEN_CUDA)
+    if(FULMEN_CUDA STREQUAL "EMULATED")
+      target_compile_definitions(${target} PRIVATE FULMEN_EMULATED)
+    endif()
+  endif()
+endfunction()
+
+# Adds the CUDA side to the library `fulmen`.
+function(fulmen_add_cuda)
+  file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+  file(GLOB runtime_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tensor/cuda/*.cpp)
+  target_sources(fulmen PRIVATE ${runtime_sources})
+  fulmen_cuda(fulmen)
+  if(kernel_sources)
+    add_library(cuda_kernels OBJECT ${kernel_sources})
+    fulmen_cuda(cuda_kernels)
+    target_compile_features(cuda_kernels PRIVATE cxx_std_20)
+    target_include_directories(cuda_kernels PRIVATE ${FULMEN_INCLUDE_ROOT})
+    set_target_properties(cuda_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_sources(fulmen PRIVATE $<TARGET_OBJECTS:cuda_kernels>)
+  endif()
+
+  if(FULMEN_CUDA STREQUAL "EMULATED")
+    include(emulator)  # the target `emulator`, an archive with include directories; fulmen_emulate(<target of .cu files>)
+    target_link_libraries(fulmen PUBLIC $<BUILD_INTERFACE:emulator>)
+    if(kernel_sources)
+      set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX)
+      fulmen_options(cuda_kernels)
+      target_compile_options(cuda_kernels PRIVATE -x c++ -march=x86-64-v3 $<IF:$<CONFIG:Debug>,-O1,-O3>)
+      target_link_libraries(cuda_kernels PRIVATE emulator)
+      fulmen_emulate(cuda_kernels)
+    endif()
+  else()
+    target_link_libraries(fulmen PRIVATE CUDA::cudart_static)
+    target_include_directories(fulmen SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+    if(kernel_sources)
+      set_target_properties(cuda_kernels PROPERTIES CUDA_STANDARD 20 CUDA_EXTENSIONS OFF CUDA_SEPARABLE_COMPILATION OFF
+        CUDA_VISIBILITY_PRESET hidden)
+      # -Wpedantic complains about the files that nvcc itself writes.
+      target_compile_options(cuda_kernels PRIVATE --expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall,-Wextra
+        $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
+    endif()
+  endif()
+endfunction()
