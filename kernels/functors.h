@@ -2,7 +2,7 @@
 #include <fulmen/kernels/dtype.h>
 
 #include <cstdint>
-#ifdef __CUDACC__
+#if defined(__CUDACC__) || defined(FULMEN_GPU_CODE)
 #include <fulmen/kernels/cuda/math.h>
 #else
 #include <fulmen/kernels/cpu/math.h>

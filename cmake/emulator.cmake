@@ -1,0 +1,27 @@
+# The emulator of tests/emulator: runs .cu files on the CPU, for tests. cmake/cuda.cmake includes this when FULMEN_CUDA
+# is EMULATED.
+
+find_package(Threads REQUIRED)
+
+file(GLOB emulator_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
+list(FILTER emulator_sources EXCLUDE REGEX "_test\\.cpp$")
+add_library(emulator STATIC ${emulator_sources})
+fulmen_options(emulator)
+target_compile_options(emulator PRIVATE $<$<CONFIG:Debug>:-O2> -march=x86-64-v3)
+target_include_directories(emulator PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/tests/emulator/include>)
+target_link_libraries(emulator PUBLIC Threads::Threads)
+if(FULMEN_SANITIZE STREQUAL "address")
+  # The emulator moves between stacks; it tells the sanitizer, and is not instrumented itself.
+  target_compile_definitions(emulator PRIVATE FULMEN_EMULATOR_ASAN)
+  target_compile_options(emulator PRIVATE -fno-sanitize=address)
+endif()
+
+# Compiles the .cu files of `target` as C++ against the emulator's cuda_runtime.h.
+function(fulmen_emulate target)
+  get_target_property(sources ${target} SOURCES)
+  list(FILTER sources INCLUDE REGEX "\\.cu$")
+  set_source_files_properties(${sources} TARGET_DIRECTORY ${target} PROPERTIES
+    LANGUAGE CXX COMPILE_DEFINITIONS FULMEN_GPU_CODE
+    COMPILE_OPTIONS "-x;c++;-march=x86-64-v3;-ffp-contract=fast;-Wno-unknown-pragmas")
+  target_link_libraries(${target} PRIVATE emulator)
+endfunction()

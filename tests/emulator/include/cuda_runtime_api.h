@@ -1,0 +1,3 @@
+#pragma once
+#include <emulator/language.h>
+#include <emulator/runtime_api.h>
