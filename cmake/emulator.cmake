@@ -9,6 +9,7 @@ add_library(emulator STATIC ${emulator_sources})
 fulmen_options(emulator)
 target_compile_options(emulator PRIVATE $<$<CONFIG:Debug>:-O2> -march=x86-64-v3)
 target_include_directories(emulator PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/tests/emulator/include>)
+target_include_directories(emulator PRIVATE ${FULMEN_INCLUDE_ROOT})
 target_link_libraries(emulator PUBLIC Threads::Threads)
 if(FULMEN_SANITIZE STREQUAL "address")
   # The emulator moves between stacks; it tells the sanitizer, and is not instrumented itself.

@@ -2,6 +2,7 @@
 #include <cuda_runtime.h>
 #include <fulmen/kernels/kernel.h>
 
+#include <limits>
 #include <utility>
 
 #if !defined(__CUDACC__) && !defined(FULMEN_GPU_CODE)
@@ -177,13 +178,22 @@ template <class T>
 GPU_INLINE T block_sum(T value) {
   return block_reduce(value, Sum{}, T(0));
 }
+/// Not above any number of T: minus infinity where there is one.
+template <class T>
+inline constexpr T lowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                                 : std::numeric_limits<T>::lowest();
+/// Not below any number of T.
+template <class T>
+inline constexpr T highest = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                                  : std::numeric_limits<T>::max();
+
 template <class T>
 GPU_INLINE T block_max(T value) {
-  return block_reduce(value, Max{}, static_cast<T>(-__builtin_huge_val()));
+  return block_reduce(value, Max{}, lowest<T>);
 }
 template <class T>
 GPU_INLINE T block_min(T value) {
-  return block_reduce(value, Min{}, static_cast<T>(__builtin_huge_val()));
+  return block_reduce(value, Min{}, highest<T>);
 }
 
 }  // namespace fulmen::gpu

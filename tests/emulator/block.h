@@ -94,9 +94,12 @@ void wait_at(Site site);
 /// What remains to be done when a thread leaves its kernel.
 void leave_collectives(Thread* thread);
 
+/// The thread's cp.async copies: a report if some are left; without one.
+void leave_copies(Thread& thread);
+void drop_copies(Thread& thread);
+
 /// The report of the launch that failed first.
 void set_report(const std::string& text);
-bool launch_failed();
 
 /// Fills the block's shared memory with 0xff.
 void poison_shared(Block& block);

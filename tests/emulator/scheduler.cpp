@@ -94,6 +94,7 @@ void enter() {
     Thread* thread = current;
     int stack = thread->stack;
     block.call.invoke(const_cast<void*>(block.call.arguments));
+    leave_copies(*thread);
     thread->state = Thread::State::done;
     --block.live;
     leave_collectives(thread);
@@ -242,7 +243,10 @@ void Block::run(uint3 index) {
   poison_shared(*this);
   start_thread(*this, &host_stack_pointer, &host_fake_stack);
   asan::finish_switch(host_fake_stack);
-  if (failed) asan::forget_stacks(stacks);
+  if (failed) {
+    asan::forget_stacks(stacks);
+    for (Thread& thread : threads) drop_copies(thread);
+  }
   stacks.give_back_all();
   running = nullptr;
   current = nullptr;

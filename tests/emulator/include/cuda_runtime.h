@@ -7,6 +7,7 @@
 #include <emulator/atomics.h>
 #include <emulator/intrinsics.h>
 #include <emulator/launch.h>
+#include <emulator/matrix.h>
 #include <emulator/thread.h>
 #include <emulator/warp.h>
 #endif
