@@ -82,6 +82,8 @@ Tensor validated(Tensor g, const OutputMeta& meta, const Node* from, size_t inde
                  " but got ", g);
     g = g.to(meta.dtype);
   }
+  // An operand without dimensions may lie on the CPU beside one on a CUDA device.
+  if (!(g.device() == meta.device) && g.dim() == 0) g = g.to(meta.device, g.scalar_type());
   FULMEN_CHECK(g.device() == meta.device, "Function ", from ? from->name() : "backward",
                " returned an invalid gradient at index ", index, " - expected device ", meta.device, " but got ",
                g.device());

@@ -26,7 +26,7 @@ double xavier_std(const Tensor& tensor, double gain) {
 // factor's diagonal positive, as PyTorch does after LAPACK's QR.
 Tensor orthonormal_columns(const Tensor& matrix) {
   const int64_t rows = matrix.size(0), cols = matrix.size(1);
-  const Tensor factor = matrix.to(kDouble).clone();
+  const Tensor factor = matrix.to(Device(kCPU), kDouble).clone();
   const Tensor result = zeros({rows, cols}, kDouble);
   double* a = factor.data_ptr<double>();
   double* q = result.data_ptr<double>();

@@ -7,17 +7,16 @@
 namespace fulmen::cuda {
 
 namespace {
-[[noreturn]] void refuse() { fail(why_not_available()); }
+constexpr const char* remedy = "use the device cpu, or build with -DFULMEN_CUDA=ON";
+[[noreturn]] void refuse() { throw Error("E018", why_not_available(), remedy); }
 }  // namespace
 
-std::string why_not_available() {
-  return "this build of Fulmen has no CUDA: use the device cpu, or build with -DFULMEN_CUDA=ON";
-}
+std::string why_not_available() { return "this build of Fulmen has no CUDA"; }
 bool is_available() { return false; }
 int device_count() { return 0; }
 
 Device exact(Device device) {
-  if (device.is_cuda()) fail("there is no device " + device.str() + ": " + why_not_available());
+  if (device.is_cuda()) throw Error("E018", "there is no device " + device.str() + ": " + why_not_available(), remedy);
   return device;
 }
 DeviceProperties get_device_properties(int) { refuse(); }

@@ -12,7 +12,8 @@ namespace fulmen::trainer {
 
 /// A run's whole resumable state, and what a file of it holds: a safetensors file that Python's safetensors opens.
 /// Weights have PyTorch's names; the names of all other tensors begin with "__"
-/// (`__optim.0.layer.weight.exp_avg`, `__rng.cpu`, `__sampler`, `__metrics`). Everything else is JSON in the metadata
+/// (`__optim.0.layer.weight.exp_avg`, `__rng.cpu`, `__rng.cuda`, `__sampler`, `__metrics`). Everything else is JSON in
+/// the metadata
 /// (`fulmen.hparams`, `fulmen.loops`, `fulmen.callbacks`, `fulmen.schedulers`, `fulmen.transforms`, ...), with a
 /// checksum.
 struct Checkpoint {

@@ -107,7 +107,8 @@ void FitLoop::sanity_check() {
       run.options.limit_val_batches == Amount(0) || run.max_epochs == 0) {
     return;
   }
-  const std::vector<uint64_t> random_state = default_generator()->state();
+  Generator &random = default_generator(), &device_random = default_generator(run.device);
+  const std::vector<uint64_t> random_state = random->state(), device_random_state = device_random->state();
   run.sanity_checking = true;
   run.call_callbacks({"on_sanity_check_start", LogRule::Forbidden}, &Callback::on_sanity_check_start);
   {
@@ -123,7 +124,8 @@ void FitLoop::sanity_check() {
   run.sanity_checking = false;
   run.metrics.clear();
   at_.validation_batches.clear();
-  default_generator()->set_state(random_state);
+  random->set_state(random_state);
+  device_random->set_state(device_random_state);
 }
 
 void FitLoop::validate() {

@@ -31,7 +31,9 @@ void AnyLightningModule::clip_gradients(optim::Optimizer& optimizer, std::option
   for (const auto& group : optimizer.param_groups()) {
     parameters.insert(parameters.end(), group.params().begin(), group.params().end());
   }
-  if (algorithm == ClipAlgorithm::Norm) {
+  if (algorithm == ClipAlgorithm::Norm && !parameters.empty() && parameters[0].is_cuda()) {
+    nn::utils::clip_grad_norm_on_device_(parameters, *clip_val);
+  } else if (algorithm == ClipAlgorithm::Norm) {
     nn::utils::clip_grad_norm_(parameters, *clip_val);
   } else {
     nn::utils::clip_grad_value_(parameters, *clip_val);

@@ -1,6 +1,7 @@
 #include <fulmen/tensor/error.h>
 #include <fulmen/trainer/options.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace fulmen::trainer {
@@ -69,6 +70,11 @@ bool from_word(const std::string& text, E& value, const Word (&words)[N]) {
   return false;
 }
 
+std::string to_text(const Devices& v) { return v.text(); }
+bool from_text(const std::string& text, Devices& v) {
+  v = Devices(text);
+  return true;
+}
 std::string to_text(ClipAlgorithm v) { return word_of(v, clip_words); }
 bool from_text(const std::string& text, ClipAlgorithm& v) { return from_word(text, v, clip_words); }
 std::string to_text(OnNonfinite v) { return word_of(v, nonfinite_words); }
@@ -86,6 +92,37 @@ void visit_text(FieldVisitor& f, const char* name, T& value) {
 }
 
 }  // namespace
+
+Devices::Devices(const std::string& text) {
+  if (text == "auto") return;
+  int64_t count = 0;
+  bool right = true;
+  if (text.find(',') == std::string::npos) {
+    right = parse(text, count) && count >= 0;
+    count_ = count;
+  } else {
+    for (size_t at = 0; at < text.size() && right;) {
+      const size_t comma = std::min(text.find(',', at), text.size());
+      int number = 0;
+      right = parse(std::string_view(text).substr(at, comma - at), number) && number >= 0;
+      numbers_.push_back(number);
+      at = comma + 1;
+    }
+    count_ = static_cast<int64_t>(numbers_.size());
+  }
+  if (!right) {
+    throw Error("E016", "devices is \"" + text + "\", which is no value of this option",
+                "auto, how many (1), or which one (0,)");
+  }
+}
+
+std::string Devices::text() const {
+  if (is_auto()) return "auto";
+  if (numbers_.empty()) return std::to_string(count_);
+  std::string text;
+  for (int number : numbers_) text += std::to_string(number) + ",";
+  return text;
+}
 
 void TrainerOptions::fields(FieldVisitor& f) {
   visit_text(f, "max_epochs", max_epochs);
@@ -111,6 +148,7 @@ void TrainerOptions::fields(FieldVisitor& f) {
   visit_text(f, "on_nonfinite", on_nonfinite);
   f("inference_mode", inference_mode);
   f("accelerator", accelerator);
+  visit_text(f, "devices", devices);
   f("default_root_dir", default_root_dir);
   f("logger", logger);
 }

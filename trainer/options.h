@@ -29,6 +29,28 @@ class Amount {
   bool is_fraction_ = false;
 };
 
+/// Devices of the accelerator: how many (`devices = 1`), which ones (`devices = {1}`), or "auto". On a command line "1"
+/// is how many and "1," which one, as in Lightning. This trainer trains on one.
+class Devices {
+ public:
+  Devices() = default;
+  Devices(int count) : count_(count) {}
+  Devices(std::initializer_list<int> numbers) : count_(static_cast<int64_t>(numbers.size())), numbers_(numbers) {}
+  /// Throws E016 for anything but the forms above.
+  Devices(const std::string& text);
+  Devices(const char* text) : Devices(std::string(text)) {}
+  bool is_auto() const { return count_ < 0; }
+  int64_t count() const { return is_auto() ? 1 : count_; }
+  /// The number of the one to use.
+  int first() const { return numbers_.empty() ? 0 : numbers_[0]; }
+  std::string text() const;
+  friend bool operator==(const Devices&, const Devices&) = default;
+
+ private:
+  int64_t count_ = -1;
+  std::vector<int> numbers_;
+};
+
 /// What happens at the first loss that is infinite or not a number: error E006, the batch is left out, or nothing.
 enum class OnNonfinite : uint8_t { Stop, Skip, Ignore };
 
@@ -77,8 +99,9 @@ struct TrainerOptions {
 
   /// validate, test and predict run in inference mode instead of no_grad.
   bool inference_mode = true;
-  /// "auto", "cpu" or "cuda".
+  /// "auto" (a CUDA device if there is one), "cpu" or "cuda"; "cuda" without a device: error E018.
   std::string accelerator = "auto";
+  Devices devices = {};
   /// Where logs and checkpoints go if nothing else says so.
   std::string default_root_dir = ".";
   /// The default logger, a CsvLogger under default_root_dir, if `loggers` is empty.

@@ -124,6 +124,7 @@ Checkpoint Run::state(bool weights_only) {
     }
     out.metadata["schedulers"] = schedulers.dump();
     out.others.insert("rng.cpu", tensor_of(default_generator()->state(), kLong));
+    if (device.is_cuda()) out.others.insert("rng.cuda", tensor_of(default_generator(device)->state(), kLong));
     if (train_loader) out.others.insert("sampler", tensor_of(train_loader->state(), kLong));
     std::vector<double> numbers;
     out.metadata["metrics"] = metrics.save(numbers);
@@ -202,12 +203,15 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
     metrics.restore(checkpoint.text("metrics"), values_of<double>(checkpoint, "metrics", kDouble, path));
   });
   resumed_random = values_of<uint64_t>(checkpoint, "rng.cpu", kLong, path);
+  resumed_cuda_random = values_of<uint64_t>(checkpoint, "rng.cuda", kLong, path);
   resumed_sampler = values_of<int64_t>(checkpoint, "sampler", kLong, path);
 }
 
 void Run::restore_position() {
   if (!resumed_sampler.empty()) train_loader->load_state(resumed_sampler);
   if (!resumed_random.empty()) default_generator()->set_state(resumed_random);
+  if (!resumed_cuda_random.empty() && device.is_cuda()) default_generator(device)->set_state(resumed_cuda_random);
+  resumed_cuda_random.clear();
   resumed_sampler.clear();
   resumed_random.clear();
 }

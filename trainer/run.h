@@ -77,7 +77,7 @@ struct Run {
   Engines val_loaders;
   bool val_loaders_requested = false, is_last_batch = false;
   std::vector<int64_t> resumed_sampler;
-  std::vector<uint64_t> resumed_random;
+  std::vector<uint64_t> resumed_random, resumed_cuda_random;
   int64_t batch_idx = 0, num_training_batches = -1, val_check_batch = -1;
   std::vector<int64_t> num_val_batches;
 

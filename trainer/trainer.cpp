@@ -1,4 +1,5 @@
 #include <fulmen/autograd/grad_mode.h>
+#include <fulmen/tensor/cuda.h>
 #include <fulmen/trainer/model_checkpoint.h>
 #include <fulmen/trainer/progress_bar.h>
 #include <fulmen/trainer/run.h>
@@ -56,6 +57,28 @@ void check(const TrainerOptions& o) {
                "0 (off) or more");
   check_option(o.accelerator == "auto" || o.accelerator == "cpu" || o.accelerator == "cuda", "accelerator",
                o.accelerator, "auto, cpu or cuda");
+  check_option(o.devices.count() == 1, "devices", o.devices.text(), "one device: this trainer trains on one");
+}
+
+/// Where a run takes place. An emulated CUDA device is for tests: it is used when it is asked for.
+Device device_of(const TrainerOptions& o) {
+#ifdef FULMEN_EMULATED
+  const bool worth_it = false;
+#else
+  const bool worth_it = o.accelerator == "auto" && cuda::is_available();
+#endif
+  if (o.accelerator != "cuda" && !worth_it) return Device(kCPU);
+  if (!cuda::is_available()) {
+    throw Error("E018", "accelerator is cuda, but " + cuda::why_not_available(),
+                "use accelerator = \"auto\", which takes the CPU where there is no CUDA device");
+  }
+  if (o.devices.first() >= cuda::device_count()) {
+    throw Error("E018",
+                str("devices asks for cuda:", o.devices.first(), ", but this machine has ", cuda::device_count(),
+                    " CUDA device(s), counted from 0"),
+                "");
+  }
+  return cuda::exact(Device(kCUDA, static_cast<DeviceIndex>(o.devices.first())));
 }
 
 }  // namespace
@@ -68,7 +91,7 @@ const char* stage_name(Stage stage) {
 Trainer::Trainer(TrainerOptions options) {
   check(options);
   run_ = std::make_unique<Run>(*this, std::move(options));
-  if (run_->options.accelerator == "cuda") run_->device = Device(kCUDA);
+  run_->device = device_of(run_->options);
 }
 
 Trainer::~Trainer() = default;

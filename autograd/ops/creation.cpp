@@ -1,5 +1,6 @@
 #include <fulmen/autograd/op.h>
 #include <fulmen/autograd/ops/creation.h>
+#include <fulmen/kernels/copy.h>
 #include <fulmen/kernels/creation.h>
 
 #include <cmath>
@@ -107,6 +108,13 @@ struct FillTensor {
   static constexpr auto name = "fill";
   Output forward(Forward& f, const Input& self, const Input& value) {
     Output y = f.empty_like(self);
+    if (value.is_cuda()) {  // nobody waits for the number
+      const Tensor spread = value.to(self.device(), value.scalar_type()).expand(self.sizes());
+      if (self.is_cuda()) {
+        kernel::copy(f.launch(y), f.out(y), f.in(spread));
+        return y;
+      }
+    }
     const Scalar number = value.item();
     kernel::fill(f.launch(y), f.out(y), real_part(number), integer_part(number, y.scalar_type()));
     return y;
@@ -177,6 +185,10 @@ void check_fits(const Scalar& value, ScalarType dtype) {
 Tensor empty(IntArrayRef sizes, const TensorOptions& options) {
   check_layout(options);
   Tensor made = Tensor::adopt(TensorImpl::allocate(sizes, options.dtype(), options.device()));
+  if (options.pinned_memory()) {
+    FULMEN_CHECK(made.is_cpu(), "Only dense CPU tensors can be pinned");
+    made.impl()->storage = Storage::allocate_pinned(made.nbytes());
+  }
   if (modes.inference) Machine::mark_inference(made);
   return finish(std::move(made), options);
 }

@@ -37,19 +37,38 @@ ScalarType floating_type(ScalarType t) { return is_floating_point(t) ? t : get_d
 
 namespace autograd {
 
+namespace {
+
+bool may_move(const Tensor& t) { return t.dim() == 0 && t.is_cpu(); }
+
+/// Whether the operands lie on two devices, so that one of them has to move.
+bool apart(const Tensor& a, const Tensor& b) { return !(a.impl()->storage->device == b.impl()->storage->device); }
+
+}  // namespace
+
+Tensor beside(const Tensor& t, const Tensor& other) {
+  return other.is_cuda() && may_move(t) ? t.to(other.device(), t.scalar_type()) : t;
+}
+
 Output empty_broadcast(Forward& f, ScalarType type, const Tensor& a, const Tensor& b) {
   const TensorImpl &x = *a.impl(), &y = *b.impl();
   Device device = x.storage->device;
-  FULMEN_CHECK(device == y.storage->device,
-               "Expected all tensors to be on the same device, but found at least two devices, ", device, " and ",
-               y.storage->device, "!");
+  if (apart(a, b)) [[unlikely]] {
+    FULMEN_CHECK(may_move(a) || may_move(b),
+                 "Expected all tensors to be on the same device, but found at least two devices, ", device, " and ",
+                 y.storage->device, "!");
+    if (may_move(a)) device = y.storage->device;
+  }
   if (x.sizes == y.sizes || y.sizes.empty()) return f.empty(x.sizes, type, device);
   return f.empty(broadcast_shapes(x.sizes, y.sizes), type, device);
 }
 
 Output binary(Forward& f, BinaryOp op, ScalarType type, const Tensor& a, const Tensor& b, const Scalar& alpha) {
   Output y = empty_broadcast(f, type, a, b);
-  kernel::binary(f.launch(y), op, type, f.out(y), f.in(a), f.in(b), number(alpha));
+  if (apart(a, b)) [[unlikely]]
+    kernel::binary(f.launch(y), op, type, f.out(y), f.in(beside(a, y)), f.in(beside(b, y)), number(alpha));
+  else
+    kernel::binary(f.launch(y), op, type, f.out(y), f.in(a), f.in(b), number(alpha));
   return y;
 }
 
@@ -61,7 +80,10 @@ Output binary(Forward& f, BinaryOp op, ScalarType type, const Tensor& x, const S
 
 Output compare(Forward& f, CompareOp op, const Tensor& a, const Tensor& b) {
   Output y = empty_broadcast(f, kBool, a, b);
-  kernel::compare(f.launch(y), op, result_type(a, b), f.out(y), f.in(a), f.in(b));
+  if (apart(a, b)) [[unlikely]]
+    kernel::compare(f.launch(y), op, result_type(a, b), f.out(y), f.in(beside(a, y)), f.in(beside(b, y)));
+  else
+    kernel::compare(f.launch(y), op, result_type(a, b), f.out(y), f.in(a), f.in(b));
   return y;
 }
 
@@ -79,13 +101,11 @@ Output unary(Forward& f, UnaryOp op, ScalarType type, const Tensor& x, const Sca
 
 Output ternary(Forward& f, TernaryOp op, ScalarType type, const Tensor& a, const Tensor& b, const Tensor& c,
                const Scalar& value) {
-  Device device = a.device();
-  FULMEN_CHECK(device == b.device() && device == c.device(),
-               "Expected all tensors to be on the same device, but found ", device, ", ", b.device(), " and ",
-               c.device(), "!");
+  const Device device = a.is_cpu() ? (b.is_cpu() ? c.device() : b.device()) : a.device();
   Shape sizes = broadcast_shapes(a.sizes(), broadcast_shapes(b.sizes(), c.sizes()));
   Output y = f.empty(sizes, type, device);
-  kernel::ternary(f.launch(y), op, type, f.out(y), f.in(a), f.in(b), f.in(c), number(value));
+  kernel::ternary(f.launch(y), op, type, f.out(y), f.in(beside(a, y)), f.in(beside(b, y)), f.in(beside(c, y)),
+                  number(value));
   return y;
 }
 

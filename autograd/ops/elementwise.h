@@ -18,7 +18,12 @@ namespace autograd {
 
 inline Number number(const Scalar& s) { return {s.toDouble(), s.isFloatingPoint() ? 0 : s.toLong()}; }
 
-/// A new output with the broadcast sizes of a and b. Throws if they do not fit or live on different devices.
+/// A tensor without dimensions may lie on the CPU while the others lie on a CUDA device: `t` where `other` lies then,
+/// `t` itself otherwise.
+Tensor beside(const Tensor& t, const Tensor& other);
+
+/// A new output with the broadcast sizes of a and b, where they lie (beside each other). Throws if they do not fit or
+/// lie on different devices.
 Output empty_broadcast(Forward& f, ScalarType type, const Tensor& a, const Tensor& b);
 
 Output binary(Forward& f, BinaryOp op, ScalarType type, const Tensor& a, const Tensor& b, const Scalar& alpha = 1);

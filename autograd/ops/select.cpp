@@ -109,7 +109,7 @@ Tensor as_condition(const Tensor& t, const char* op) {
 }  // namespace
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  return apply(Where{result_type(a, b)}, as_condition(condition, "where"), a, b);
+  return apply(Where{result_type(a, b)}, as_condition(condition, "where"), beside(a, condition), beside(b, condition));
 }
 Tensor where(const Tensor& condition, const Tensor& a, const Scalar& b) {
   return apply(MaskedFill{result_type(a, b), b, true}, a, as_condition(condition, "where"));
@@ -161,7 +161,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Scalar& value) {
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
   FULMEN_CHECK(value.dim() == 0, "masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
                value.dim(), " dimension(s).");
-  return apply(Where{x.scalar_type()}, as_mask(mask), value, x);
+  return apply(Where{x.scalar_type()}, as_mask(mask), beside(value, x), x);
 }
 Tensor masked_select(const Tensor& x, const Tensor& mask) {
   FULMEN_CHECK(mask.scalar_type() == kBool, "masked_select: expected BoolTensor for mask");

@@ -135,6 +135,22 @@ Tensor threshold(const Tensor& x, const Scalar& threshold, const Scalar& value) 
 Tensor hardsigmoid(const Tensor& x) { return apply(Hardsigmoid{}, x); }
 Tensor hardswish(const Tensor& x) { return apply(Hardswish{}, x); }
 
+namespace {
+/// As in PyTorch on the CPU, only elements that are not positive draw a number.
+Tensor rrelu_slopes(const Tensor& x, double low, double high) {
+  const Tensor drawn = (x <= 0).contiguous();
+  const Tensor numbers = empty({drawn.sum().item<int64_t>()}, x.scalar_type()).uniform_(low, high).to(kDouble);
+  const Tensor slopes = ones(x.sizes(), kDouble);
+  const bool* takes = drawn.data_ptr<bool>();
+  const double* next = numbers.data_ptr<double>();
+  double* to = slopes.data_ptr<double>();
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    if (takes[i]) to[i] = *next++;
+  }
+  return slopes.to(x.options());
+}
+}  // namespace
+
 Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, bool training) {
   const double low = lower.toDouble(), high = upper.toDouble();
   FULMEN_CHECK(low <= high, "rrelu: Lower bound should be less than or equal to the upper bound; got ", low, " and ",
@@ -143,17 +159,11 @@ Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, bool tra
   Tensor slope;
   {
     NoGradGuard no_grad;
-    // As in PyTorch, only elements that are not positive draw a number.
-    const Tensor drawn = (x <= 0).cpu().contiguous();
-    const Tensor numbers = empty({drawn.sum().item<int64_t>()}, x.scalar_type()).uniform_(low, high).to(kDouble);
-    const Tensor slopes = ones(x.sizes(), kDouble);
-    const bool* takes = drawn.data_ptr<bool>();
-    const double* next = numbers.data_ptr<double>();
-    double* to = slopes.data_ptr<double>();
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      if (takes[i]) to[i] = *next++;
+    if (x.is_cuda()) {
+      slope = empty_like(x).uniform_(low, high).where(x <= 0, 1);
+    } else {
+      slope = rrelu_slopes(x, low, high);
     }
-    slope = slopes.to(x.options());
   }
   return x * slope;
 }

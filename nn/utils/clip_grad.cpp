@@ -1,4 +1,5 @@
 #include <fulmen/autograd/grad_mode.h>
+#include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/join.h>
 #include <fulmen/nn/utils/clip_grad.h>
 
@@ -8,16 +9,18 @@
 
 namespace fulmen::nn::utils {
 
-double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type,
-                       bool error_if_nonfinite) {
-  NoGradGuard no_grad;
+namespace {
+
+std::vector<Tensor> gradients_of(const std::vector<Tensor>& parameters) {
   std::vector<Tensor> grads;
   for (const Tensor& parameter : parameters) {
     if (parameter.grad().defined()) grads.push_back(parameter.grad());
   }
-  if (grads.empty()) return 0;
+  return grads;
+}
 
-  // The norm of the gradients' norms, in the gradients' own precision as in PyTorch.
+/// The norm of the gradients' norms, in the gradients' own precision as in PyTorch.
+Tensor norm_of(const std::vector<Tensor>& grads, double norm_type) {
   std::vector<Tensor> norms;
   norms.reserve(grads.size());
   const bool infinite_order = norm_type == std::numeric_limits<double>::infinity();
@@ -25,11 +28,28 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, d
     norms.push_back(infinite_order ? grad.abs().max() : grad.norm(norm_type));
     if (norms.back().device() != norms.front().device()) norms.back() = norms.back().to(norms.front().device());
   }
-  Tensor total = norms[0];
-  if (norms.size() > 1) {
-    const Tensor all = stack(norms);
-    total = infinite_order ? all.max() : all.norm(norm_type);
-  }
+  if (norms.size() == 1) return norms[0];
+  const Tensor all = stack(norms);
+  return infinite_order ? all.max() : all.norm(norm_type);
+}
+
+}  // namespace
+
+Tensor clip_grad_norm_on_device_(const std::vector<Tensor>& parameters, double max_norm, double norm_type) {
+  NoGradGuard no_grad;
+  const std::vector<Tensor> grads = gradients_of(parameters);
+  if (grads.empty()) return Tensor();
+  const Tensor total = norm_of(grads, norm_type), factor = (max_norm / (total + 1e-6)).clamp_max(1.0);
+  for (const Tensor& grad : grads) grad.mul_(factor.to(grad.device()));
+  return total;
+}
+
+double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type,
+                       bool error_if_nonfinite) {
+  NoGradGuard no_grad;
+  const std::vector<Tensor> grads = gradients_of(parameters);
+  if (grads.empty()) return 0;
+  const Tensor total = norm_of(grads, norm_type);
   const double total_norm = total.item().toDouble();
   FULMEN_CHECK(!error_if_nonfinite || std::isfinite(total_norm), "clip_grad_norm_: the total norm of order ", norm_type,
                " of the gradients is non-finite (", total_norm,

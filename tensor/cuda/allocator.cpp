@@ -344,11 +344,12 @@ void CachingAllocator::out_of_memory(size_t bytes) {
   FULMEN_CUDA_TRY(cudaMemGetInfo(&free, &total));
   const auto held = static_cast<size_t>(stats_.reserved_bytes.current);
   const auto used = static_cast<size_t>(stats_.allocated_bytes.current);
-  fail(str("CUDA out of memory. Tried to allocate ", mebibytes(bytes), ". cuda:", device_, " has ", mebibytes(total),
-           ", of which ", mebibytes(free), " is free; this process holds ", mebibytes(held), ": ", mebibytes(used),
-           " in tensors, ", mebibytes(held - used), " cached",
-           limit_ < SIZE_MAX ? str(", and may hold ", mebibytes(limit_)) : std::string(),
-           ". Smaller batches need less; tensors of other streams and graphs keep their memory"));
+  throw Error("E018",
+              str("CUDA out of memory. Tried to allocate ", mebibytes(bytes), ". cuda:", device_, " has ",
+                  mebibytes(total), ", of which ", mebibytes(free), " is free; this process holds ", mebibytes(held),
+                  ": ", mebibytes(used), " in tensors, ", mebibytes(held - used), " cached",
+                  limit_ < SIZE_MAX ? str(", and may hold ", mebibytes(limit_)) : std::string()),
+              "smaller batches need less; memory_stats() says where it went");
 }
 
 }  // namespace fulmen::cuda

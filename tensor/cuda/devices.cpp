@@ -54,7 +54,9 @@ int known_device(int device) {
 
 Device exact(Device device) {
   if (!device.is_cuda()) return device;
-  FULMEN_CHECK(is_available(), "there is no device ", device, ": ", why_not_available(), "; use the device cpu");
+  if (!is_available()) {
+    throw Error("E018", str("there is no device ", device, ": ", why_not_available()), "use the device cpu");
+  }
   return Device(kCUDA, static_cast<DeviceIndex>(known_device(device.index())));
 }
 

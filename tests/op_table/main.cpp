@@ -1,10 +1,12 @@
+#include <fulmen/tensor/cuda.h>
+
 #include <cstdio>
 #include <cstring>
 #include <set>
 
 #include "tests/op_table/op_table.h"
 
-// op_table [--device cpu] [--filter TEXT] [--list] [--speed] [--verbose]
+// op_table [--device cpu|cuda] [--filter TEXT] [--list] [--speed] [--verbose]
 namespace op_table {
 namespace {
 
@@ -86,7 +88,7 @@ int main(int argc, char** argv) {
         options.filter = value;
       } else {
         try {
-          options.device = Device(value);
+          options.device = device_under_test() = fulmen::cuda::exact(Device(value));
         } catch (const std::exception& e) {
           return usage(e.what());
         }

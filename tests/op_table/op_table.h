@@ -10,8 +10,8 @@
 // precision gives; the rest follows by itself:
 //   values in every dtype; inputs contiguous, transposed, sliced, expanded, empty and 0-dimensional; NaN and infinity;
 //   first and second derivatives against finite differences in random directions; the same bits for 1, 2 and 4 threads;
-//   fences around the memory of every tensor that the op makes; the in-place form; agreement with another device
-//   (--device); declared errors with their text; a speed figure (--speed).
+//   fences around the memory of every tensor that the op makes; the in-place form; declared errors with their text; a
+//   speed figure (--speed). With --device cuda all of it happens there, and what a device does twice must be the same.
 //
 //   table.row("exp").inputs({{3, 4}}).domain(-3, 3).call([](In in) { return exp(in[0]); })
 //       .reference(elementwise([](double x) { return std::exp(x); }));
@@ -49,6 +49,11 @@ using Reference = std::function<std::vector<Array>(const std::vector<Array>&)>;
 Reference elementwise(std::function<double(double)> f);
 Reference elementwise(std::function<double(double, double)> f);
 Reference elementwise(std::function<double(double, double, double)> f);
+
+/// Options for tensors that a row makes itself, on the device under test.
+Device& device_under_test();
+inline TensorOptions here() { return TensorOptions().device(device_under_test()); }
+inline TensorOptions here(ScalarType dtype) { return here().dtype(dtype); }
 
 struct ErrorCase {
   std::string what;

@@ -2,6 +2,11 @@
 
 namespace op_table {
 
+Device& device_under_test() {
+  static Device device{kCPU};
+  return device;
+}
+
 Array array(std::vector<int64_t> sizes) {
   int64_t n = 1;
   for (int64_t s : sizes) n *= s;

@@ -47,7 +47,7 @@ OP_TABLE_ROWS(activations) {
       [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); })
       .covers({"gelu_tanh_grad"})
       .error(
-          "approximate", [] { gelu(ones({2}), "fine"); },
+          "approximate", [] { gelu(ones({2}, here()), "fine"); },
           "gelu: approximate argument must be either none or tanh; got 'fine'");
   activation(table, "silu", silu, [](double x) { return x * sigmoid_of(x); })
       .covers({"silu_grad"})
@@ -61,7 +61,7 @@ OP_TABLE_ROWS(activations) {
       table, "celu", [](const Tensor& x) { return celu(x, 1.5); },
       [](double x) { return x > 0 ? x : 1.5 * std::expm1(x / 1.5); })
       .error(
-          "alpha", [] { celu(ones({2}), 0); }, "ZeroDivisionError: alpha cannot be 0 for CELU");
+          "alpha", [] { celu(ones({2}, here()), 0); }, "ZeroDivisionError: alpha cannot be 0 for CELU");
   activation(table, "mish", mish, [](double x) { return x * std::tanh(softplus_of(x)); }).finite_only(at_infinity);
   activation(
       table, "softplus", [](const Tensor& x) { return softplus(x); }, softplus_of);
@@ -87,7 +87,8 @@ OP_TABLE_ROWS(hard_activations) {
       table, "softshrink", [](const Tensor& x) { return softshrink(x); },
       [](double x) { return std::fabs(x) <= 0.5 ? 0 : x - std::copysign(0.5, x); })
       .error(
-          "lambda", [] { softshrink(ones({2}), -1); }, "lambda must be greater or equal to 0, but found to be -1.");
+          "lambda", [] { softshrink(ones({2}, here()), -1); },
+          "lambda must be greater or equal to 0, but found to be -1.");
   activation(
       table, "threshold", [](const Tensor& x) { return threshold(x, 0.5, -7); },
       [](double x) { return x <= 0.5 ? -7 : x; });

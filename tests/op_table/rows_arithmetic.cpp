@@ -41,7 +41,7 @@ double python_mod(double a, double b) {
 double python_div(double a, double b) { return b == 0 ? a / b : std::floor((a - python_mod(a, b)) / b + 0.5); }
 
 const std::vector<ScalarType> integer_types = {kByte, kChar, kShort, kInt, kLong};
-Tensor ints(std::vector<int64_t> sizes) { return ones(sizes, kLong); }
+Tensor ints(std::vector<int64_t> sizes) { return ones(sizes, here(kLong)); }
 
 }  // namespace
 
@@ -54,16 +54,16 @@ OP_TABLE_ROWS(sums_and_products) {
       .error(
           "sizes",
           [] {
-            ones({2, 3}) + ones({4});
+            ones({2, 3}, here()) + ones({4}, here());
           },
           "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1")
       .error(
-          "float into int", [] { ints({3}).add_(ones({3})); },
+          "float into int", [] { ints({3}).add_(ones({3}, here())); },
           "result type Float can't be cast to the desired output type Long")
       .error(
           "larger than the target",
           [] {
-            ones({3}).add_(ones({2, 3}));
+            ones({3}, here()).add_(ones({2, 3}, here()));
           },
           "output with shape [3] doesn't match the broadcast shape [2, 3]")
       .error(
@@ -83,7 +83,7 @@ OP_TABLE_ROWS(sums_and_products) {
       .also_dtypes(integer_types)
       .inplace([](In in) { in[0].sub_(in[1]); })
       .error(
-          "bool", [] { ones({2}, kBool) - ones({2}, kBool); },
+          "bool", [] { ones({2}, here(kBool)) - ones({2}, here(kBool)); },
           "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
           "operator instead.");
   with_number(

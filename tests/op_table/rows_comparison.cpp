@@ -58,7 +58,7 @@ OP_TABLE_ROWS(bits) {
       .domain(-9, 9)
       .dtypes(whole)
       .error(
-          "floating point", [] { bitwise_and(ones({2}), ones({2})); },
+          "floating point", [] { bitwise_and(ones({2}, here()), ones({2}, here())); },
           "bitwise operations are not defined for float32; they take integers and bool");
   comparison(table, "bitwise_or", bitwise_or, [](double a, double b) { return double(int64_t(a) | int64_t(b)); })
       .domain(-9, 9)
@@ -100,7 +100,7 @@ OP_TABLE_ROWS(close) {
       }))
       .order(0, truth)
       .error(
-          "dtypes", [] { isclose(ones({2}), ones({2}, kDouble)); }, "Float did not match Double");
+          "dtypes", [] { isclose(ones({2}, here()), ones({2}, here(kDouble))); }, "Float did not match Double");
 }
 
 }  // namespace op_table

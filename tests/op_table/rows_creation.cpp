@@ -42,12 +42,12 @@ OP_TABLE_ROWS(creation) {
       .order(0, no_inputs)
       .large({{1 << 20}})
       .error(
-          "does not fit", [] { full({2}, 300, kByte); },
+          "does not fit", [] { full({2}, 300, here(kByte)); },
           "value cannot be converted to type uint8_t without overflow: 300")
       .error(
           "negative size",
           [] {
-            ones({2, -3});
+            ones({2, -3}, here());
           },
           "negative dimension -3");
   table.row("arange")
@@ -58,7 +58,7 @@ OP_TABLE_ROWS(creation) {
       .reference(by_position([](int64_t i) { return 3.0 + 2.0 * static_cast<double>(i); }))
       .order(0, no_inputs)
       .error(
-          "step 0", [] { arange(0, 1, 0); }, "step must be nonzero");
+          "step 0", [] { arange(0, 1, 0, here()); }, "step must be nonzero");
   table.row("linspace")
       .inputs({{11}})
       .fixed_shapes()

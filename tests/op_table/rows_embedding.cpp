@@ -29,30 +29,30 @@ OP_TABLE_ROWS(embedding) {
       .error(
           "index too large",
           [] {
-            embedding(zeros({3, 2}), tensor({0, 1, 3}));
+            embedding(zeros({3, 2}, here()), tensor({0, 1, 3}, here()));
           },
           "index 3 at position 2 of the flattened indices; the table has rows 0 to 2")
       .error(
           "negative index",
           [] {
-            embedding(zeros({3, 2}), tensor({-1}));
+            embedding(zeros({3, 2}, here()), tensor({-1}, here()));
           },
           "index -1 at position 0")
       .error(
           "float indices",
           [] {
-            embedding(zeros({3, 2}), zeros({1}));
+            embedding(zeros({3, 2}, here()), zeros({1}, here()));
           },
           "scalar types: Long, Int")
       .error(
-          "not a table", [] { embedding(zeros({3}), tensor({0})); }, "'weight' must be 2-D");
+          "not a table", [] { embedding(zeros({3}, here()), tensor({0}, here())); }, "'weight' must be 2-D");
   table.row("embedding/padding")
       .inputs({{5, 3}, {7}})
       .fixed_shapes()
       .integer_input(1, 0, 4)
       // The padded row is a constant for the derivative, so the row keeps it constant for the differences as well.
       .call([](In in) {
-        Tensor mask = tensor({0, 0, 1, 0, 0}).to(kBool).unsqueeze(1);
+        Tensor mask = tensor({0, 0, 1, 0, 0}, here()).to(kBool).unsqueeze(1);
         return embedding(in[0].masked_fill(mask, 0.5), in[1], 2);
       })
       .reference([rows](const std::vector<Array>& in) {

@@ -109,7 +109,7 @@ OP_TABLE_ROWS(gathering) {
       .error(
           "out of range",
           [] {
-            gather(ones({3, 4}), 1, full({3, 4}, 4, kLong));
+            gather(ones({3, 4}, here()), 1, full({3, 4}, 4, here(kLong)));
           },
           "index 4 is out of bounds for dimension 1 with size 4");
   table.row("gather/first dimension")
@@ -140,7 +140,7 @@ OP_TABLE_ROWS(gathering) {
       .error(
           "out of range",
           [] {
-            index_select(ones({3, 4}), 0, full({2}, 3, kLong));
+            index_select(ones({3, 4}, here()), 0, full({2}, 3, here(kLong)));
           },
           "index out of range in self");
   table.row("index_select/masked_select")

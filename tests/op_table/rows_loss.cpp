@@ -42,7 +42,7 @@ void pairs(Table& table, const char* name, std::function<Tensor(const Tensor&, c
                    .error(
                        "sizes",
                        [=] {
-                         call(full({4, 1}, 0.5), full({4}, 0.5), Reduction::Mean);
+                         call(full({4, 1}, 0.5, here()), full({4}, 0.5, here()), Reduction::Mean);
                        },
                        "prediction float32[4, 1] on cpu and target float32[4] on cpu differ");
     more(row);
@@ -110,25 +110,25 @@ void label_rows(Table& table, const char* name, bool cross, bool weighted, doubl
     row.error(
            "label",
            [=] {
-             run(zeros({4, 3}), tensor({0, 2, 1, 3}));
+             run(zeros({4, 3}, here()), tensor({0, 2, 1, 3}, here()));
            },
            "Target 3 is out of bounds")
         .error(
             "position",
             [=] {
-              run(zeros({4, 3}), tensor({0, 2, -1, 3}));
+              run(zeros({4, 3}, here()), tensor({0, 2, -1, 3}, here()));
             },
             "got -1 at row 2")
         .error(
             "batch",
             [=] {
-              run(zeros({4, 3}), tensor({0, 2}));
+              run(zeros({4, 3}, here()), tensor({0, 2}, here()));
             },
             "Expected input batch_size (4) to match target batch_size (2)")
         .error(
             "dtype",
             [=] {
-              run(zeros({4, 3}), zeros({4}));
+              run(zeros({4, 3}, here()), zeros({4}, here()));
             },
             "expected scalar type Long but found Float");
     if (cross && reduction == Reduction::Mean) row.large({{4096, 512}, {4096}});
@@ -171,7 +171,7 @@ OP_TABLE_ROWS(loss) {
       [](Row& row) {
         row.domain(0.1, 0.9).finite_only("probabilities outside of [0, 1] are refused");
         row.error(
-            "range", [] { binary_cross_entropy(full({2}, 1.5), ones({2})); },
+            "range", [] { binary_cross_entropy(full({2}, 1.5, here()), ones({2}, here())); },
             "all elements of input should be between 0 and 1");
       });
   pairs(

@@ -65,19 +65,19 @@ OP_TABLE_ROWS(matmul) {
       .error(
           "inner sizes",
           [] {
-            mm(ones({2, 3}), ones({4, 5}));
+            mm(ones({2, 3}, here()), ones({4, 5}, here()));
           },
           "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)")
       .error(
           "not a matrix",
           [] {
-            mm(ones({3}), ones({3, 5}));
+            mm(ones({3}, here()), ones({3, 5}, here()));
           },
           "self must be a matrix")
       .error(
           "dtypes",
           [] {
-            mm(ones({2, 3}), ones({3, 5}, kDouble));
+            mm(ones({2, 3}, here()), ones({3, 5}, here(kDouble)));
           },
           "same dtype, but got: Float != Double")
       .large({{512, 512}, {512, 512}});
@@ -93,13 +93,13 @@ OP_TABLE_ROWS(matmul) {
       .error(
           "batch sizes",
           [] {
-            bmm(ones({2, 3, 4}), ones({3, 4, 5}));
+            bmm(ones({2, 3, 4}, here()), ones({3, 4, 5}, here()));
           },
           "Expected size for first two dimensions")
       .error(
           "broadcast",
           [] {
-            matmul(ones({2, 3, 4}), ones({3, 4, 5}));
+            matmul(ones({2, 3, 4}, here()), ones({3, 4, 5}, here()));
           },
           "must match the size of tensor b")
       .large({{64, 64, 64}, {64, 64, 64}});
@@ -114,7 +114,7 @@ OP_TABLE_ROWS(matmul) {
       .error(
           "input size",
           [] {
-            addmm(ones({4}), ones({3, 4}), ones({4, 5}));
+            addmm(ones({4}, here()), ones({3, 4}, here()), ones({4, 5}, here()));
           },
           "must match");
   table.row("baddbmm")
@@ -141,13 +141,13 @@ OP_TABLE_ROWS(matmul) {
       .error(
           "features",
           [] {
-            linear(ones({64, 8}), ones({64, 4}));
+            linear(ones({64, 8}, here()), ones({64, 4}, here()));
           },
           "linear(4 -> 64) takes [*, 4]; got float32[64, 8]")
       .error(
           "dtype",
           [] {
-            linear(ones({64, 4}, kLong), ones({64, 4}));
+            linear(ones({64, 4}, here(kLong)), ones({64, 4}, here()));
           },
           "input is int64, weights are float32")
       .large({{1024, 256}, {256, 256}, {256}});

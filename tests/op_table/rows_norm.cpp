@@ -55,13 +55,13 @@ OP_TABLE_ROWS(norm) {
       .error(
           "sizes",
           [] {
-            layer_norm(ones({3, 4}), {5});
+            layer_norm(ones({3, 4}, here()), {5});
           },
           "Given normalized_shape=[5], expected input with shape [*, 5], but got input of size[3, 4]")
       .error(
           "weight",
           [] {
-            layer_norm(ones({3, 4}), {4}, ones({3}));
+            layer_norm(ones({3, 4}, here()), {4}, ones({3}, here()));
           },
           "Expected weight of shape [4]")
       .large({{2048, 512}, {512}, {512}});
@@ -98,13 +98,13 @@ OP_TABLE_ROWS(norm) {
       .error(
           "one value",
           [] {
-            batch_norm(ones({1, 3}), {}, {}, {}, {}, true);
+            batch_norm(ones({1, 3}, here()), {}, {}, {}, {}, true);
           },
           "Expected more than 1 value per channel when training, got input size [1, 3]")
       .error(
           "running",
           [] {
-            batch_norm(ones({2, 3}), {}, {}, ones({4}), ones({4}), false);
+            batch_norm(ones({2, 3}, here()), {}, {}, ones({4}, here()), ones({4}, here()), false);
           },
           "running_mean should contain 3 elements not 4")
       .large({{64, 32, 32, 32}, {32}, {32}});

@@ -26,7 +26,7 @@ OP_TABLE_ROWS(random) {
       .order(0, random_numbers)
       .large({{1 << 18}})
       .error(
-          "bounds", [] { zeros(2).uniform_(2, 1); }, "found from=2 > to=1");
+          "bounds", [] { zeros(2, here()).uniform_(2, 1); }, "found from=2 > to=1");
   table.row("normal")
       .inputs({{3, 4}})
       .inputs({{5, 7}})
@@ -35,7 +35,7 @@ OP_TABLE_ROWS(random) {
       .order(0, random_numbers)
       .large({{1 << 18}})
       .error(
-          "negative", [] { zeros(2).normal_(0, -1); }, "normal expects std >= 0.0, but found std -1");
+          "negative", [] { zeros(2, here()).normal_(0, -1); }, "normal expects std >= 0.0, but found std -1");
   table.row("random")
       .inputs({{5, 7}})
       .integers()
@@ -43,7 +43,7 @@ OP_TABLE_ROWS(random) {
       .reference(constant(1))
       .order(0, random_numbers)
       .error(
-          "bounds", [] { zeros(2).random_(5, 5); }, "from=5 >= to=5");
+          "bounds", [] { zeros(2, here()).random_(5, 5); }, "from=5 >= to=5");
   table.row("bernoulli")
       .inputs({{5, 7}})
       .integers()
@@ -51,7 +51,7 @@ OP_TABLE_ROWS(random) {
       .reference(constant(1))
       .order(0, random_numbers)
       .error(
-          "not a probability", [] { zeros(2).bernoulli_(2); }, "p to be in [0, 1], but got p=2");
+          "not a probability", [] { zeros(2, here()).bernoulli_(2); }, "p to be in [0, 1], but got p=2");
   table.row("bernoulli/each")
       .inputs({{5, 7}})
       .call([](In in) { return bernoulli(ones_like(in[0])); })
@@ -84,7 +84,7 @@ OP_TABLE_ROWS(random) {
       })
       .order(0, random_numbers)
       .error(
-          "no weight", [] { zeros(3).multinomial(1); }, "sum of probabilities <= 0");
+          "no weight", [] { zeros(3, here()).multinomial(1); }, "sum of probabilities <= 0");
 }
 
 }  // namespace op_table

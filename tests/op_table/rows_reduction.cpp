@@ -114,7 +114,7 @@ OP_TABLE_ROWS(sums) {
       .reference(reduced({}, false, average))
       .large({{1 << 20}})
       .error(
-          "integers", [] { mean(zeros({2}, kLong)); }, "could not infer output dtype");
+          "integers", [] { mean(zeros({2}, here(kLong))); }, "could not infer output dtype");
   table.row("mean/dims")
       .inputs({{3, 4, 5}})
       .fixed_shapes()
@@ -255,7 +255,7 @@ OP_TABLE_ROWS(extremes) {
       .reference(reduced({1}, false, [](const auto& v) { return static_cast<double>(extreme(v, false)); }))
       .order(0, "positions have no derivative")
       .error(
-          "empty", [] { argmax(zeros({0})); }, "to have non-zero size");
+          "empty", [] { argmax(zeros({0}, here())); }, "to have non-zero size");
   table.row("all")
       .inputs({{3, 4}})
       .call([](In in) { return all(in[0]); })

@@ -17,7 +17,7 @@ OP_TABLE_ROWS(choices) {
       .integers()
       .large({{1 << 20}, {1 << 20}, {1 << 20}})
       .error(
-          "condition", [] { where(ones({2}), ones({2}), ones({2})); },
+          "condition", [] { where(ones({2}, here()), ones({2}, here()), ones({2}, here())); },
           "where: expected the condition to be a bool tensor; got float32[2] on cpu");
   table.row("masked_fill")
       .inputs({{3, 5}, {3, 5}})
@@ -29,7 +29,7 @@ OP_TABLE_ROWS(choices) {
       .inplace([](In in) { in[0].masked_fill_(in[1], 3); })
       .large({{1 << 20}, {1 << 20}})
       .error(
-          "mask", [] { masked_fill(ones({2}), ones({2}), 0); },
+          "mask", [] { masked_fill(ones({2}, here()), ones({2}, here()), 0); },
           "masked_fill only supports boolean masks, but got mask with dtype float32");
   table.row("masked_fill/where with numbers")
       .inputs({{3, 5}, {3, 5}})
@@ -58,7 +58,7 @@ OP_TABLE_ROWS(limits) {
       .also_dtypes({kChar, kShort, kInt, kLong})
       .large({{1 << 20}})
       .error(
-          "no limit", [] { clamp(ones({2}), std::nullopt, std::nullopt); },
+          "no limit", [] { clamp(ones({2}, here()), std::nullopt, std::nullopt); },
           "torch.clamp: At least one of 'min' or 'max' must not be None");
   table.row("clamp/one side")
       .inputs({{3, 5}})

@@ -55,13 +55,13 @@ OP_TABLE_ROWS(softmax) {
         .error(
             "integers",
             [=] {
-              softmax(ones({2, 3}, kLong), 0);
+              softmax(ones({2, 3}, here(kLong)), 0);
             },
             "not implemented for 'Long'")
         .error(
             "dim",
             [=] {
-              softmax(ones({2, 3}), 2);
+              softmax(ones({2, 3}, here()), 2);
             },
             "Dimension out of range")
         .large({{2048, 512}});

@@ -31,7 +31,7 @@ OP_TABLE_ROWS(signs_and_rounding) {
   UNARY(neg, [](double x) { return -x; })
       .also_dtypes(integer_types)
       .error(
-          "bool", [] { neg(ones({2}, kBool)); },
+          "bool", [] { neg(ones({2}, here(kBool))); },
           "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
           "`~` or `logical_not()` operator instead.");
   UNARY(abs, [](double x) { return std::fabs(x); }).domain(-2, 2, {0}).also_dtypes(integer_types);

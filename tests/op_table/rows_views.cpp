@@ -39,7 +39,7 @@ OP_TABLE_ROWS(views) {
       .error(
           "-1 twice",
           [] {
-            reshape(zeros({4}), {-1, -1});
+            reshape(zeros({4}, here()), {-1, -1});
           },
           "only one dimension can be inferred");
   table.row("view/flatten")
@@ -75,7 +75,7 @@ OP_TABLE_ROWS(views) {
       .error(
           "twice the same",
           [] {
-            permute(zeros({2, 2}), {0, 0});
+            permute(zeros({2, 2}, here()), {0, 0});
           },
           "duplicate dims are not allowed");
   table.row("slice")
@@ -96,7 +96,7 @@ OP_TABLE_ROWS(views) {
                          return Index{2, i[0]};
                        }))
       .error(
-          "out of range", [] { select(zeros({3}), 0, 3); },
+          "out of range", [] { select(zeros({3}, here()), 0, 3); },
           "select(): index 3 out of range for tensor of size [3] at dimension 0");
   table.row("squeeze")
       .inputs({{3, 1, 4, 1}})
@@ -114,7 +114,7 @@ OP_TABLE_ROWS(views) {
       .call([](In in) { return unsqueeze(in[0], -1); })
       .reference(same_order({3, 4, 1}))
       .error(
-          "out of range", [] { unsqueeze(zeros({3}), 3); },
+          "out of range", [] { unsqueeze(zeros({3}, here()), 3); },
           "Dimension out of range (expected to be in range of [-2, 1], but got 3)");
   table.row("expand")
       .inputs({{3, 1}})
@@ -128,7 +128,7 @@ OP_TABLE_ROWS(views) {
                          return Index{i[1], 0};
                        }))
       .error(
-          "not one", [] { expand(zeros({3}), {2}); }, "must match the existing size (3)");
+          "not one", [] { expand(zeros({3}, here()), {2}); }, "must match the existing size (3)");
   table.row("as_strided")
       .inputs({{3, 4}})
       .fixed_shapes()
