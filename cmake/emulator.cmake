@@ -23,6 +23,6 @@ function(fulmen_emulate target)
   list(FILTER sources INCLUDE REGEX "\\.cu$")
   set_source_files_properties(${sources} TARGET_DIRECTORY ${target} PROPERTIES
     LANGUAGE CXX COMPILE_DEFINITIONS FULMEN_GPU_CODE
-    COMPILE_OPTIONS "-x;c++;-march=x86-64-v3;-ffp-contract=fast;-Wno-unknown-pragmas")
+    COMPILE_OPTIONS "-x;c++;-march=x86-64-v3;-ffp-contract=fast;-Wno-unknown-pragmas;-Wno-psabi")
   target_link_libraries(${target} PRIVATE emulator)
 endfunction()

@@ -1,9 +1,11 @@
 #pragma once
+#include <emulator/hopper.h>
 #include <emulator/launch.h>
 #include <emulator/thread.h>
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,36 @@ class ReadyQueue {
   uint32_t first_ = 0, last_ = 0;
 };
 
+struct MbarrierWait {
+  Thread* thread;
+  uint64_t* barrier;
+  int parity;
+};
+
+/// A wgmma of a whole warpgroup, as its last thread found it.
+struct WarpgroupOperation {
+  WarpgroupProduct product;  // of thread 0
+  std::array<float*, 128> d;
+  std::array<std::array<uint32_t, 4>, 128> a;  // if A is in registers
+};
+struct Warpgroup {
+  int arrived = 0;
+  Site site;
+  std::array<const void*, 128> arguments;
+  std::vector<WarpgroupOperation> open;                // since the last commit
+  std::deque<std::vector<WarpgroupOperation>> groups;  // committed
+  bool fenced = false;
+};
+
+/// A box on its way to shared memory. The map is a copy: a kernel's parameters end with the thread that issued it.
+struct BoxLoad {
+  CUtensorMap map;
+  unsigned char* to;
+  uint64_t* barrier;
+  std::array<int, 5> coordinates;
+  Thread* thread;
+};
+
 struct Block {
   BlockShape shape;
   KernelCall call{};
@@ -67,6 +99,9 @@ struct Block {
   std::vector<int> order;  // in which threads start
   ReadyQueue ready;
   std::array<Barrier, barriers_per_block> barriers;
+  std::vector<MbarrierWait> mbarrier_waits;
+  std::deque<BoxLoad> loads;
+  std::array<Warpgroup, most_threads / 128> warpgroups;
   Stacks stacks;
   uint64_t random_state = 1;
   bool failed = false;
@@ -93,6 +128,16 @@ void suspend();
 void wait_at(Site site);
 /// What remains to be done when a thread leaves its kernel.
 void leave_collectives(Thread* thread);
+
+/// Carries out one copy of the copy engine that is under way; false if there is none.
+bool run_load(Block& block);
+/// Bytes arrive at an mbarrier.
+void mbarrier_complete(uint64_t* barrier, size_t bytes);
+/// At the end of a block: a report if copies are left that nobody waited for.
+void finish_block(Block& block);
+/// The thread's copies to global memory: a report if some are left; without one.
+void leave_stores(Thread& thread);
+void drop_stores(Thread& thread);
 
 /// The thread's cp.async copies: a report if some are left; without one.
 void leave_copies(Thread& thread);

@@ -8,6 +8,7 @@
 namespace emulator {
 
 struct Block;
+struct Barrier;
 
 struct CheckHooks {
   void (*allocated)(void* p, size_t bytes);
@@ -17,6 +18,10 @@ struct CheckHooks {
   void (*access)(const void* p, size_t bytes, Access access, void* caller);
   void (*launch_begins)(const void* arguments, size_t bytes);
   void (*block_begins)(Block& block);
+  // What orders accesses: a release gives what the calling thread has done to `object`, an acquire takes it over.
+  void (*release)(const void* object);
+  void (*acquire)(const void* object, Thread& thread);
+  void (*warp_meets)(Warp& warp);
 };
 extern const CheckHooks* check_hooks;
 
@@ -33,6 +38,17 @@ inline void note_initialized(void* to, const void* from, size_t bytes) {
 /// Pinned host memory, which kernels may use.
 inline void note_host_range(void* p, size_t bytes, bool live) {
   if (check_hooks) check_hooks->host_range(p, bytes, live);
+}
+/// The current thread arrives at a barrier; `thread` goes on after one.
+inline void note_release(const void* object) {
+  if (check_hooks) check_hooks->release(object);
+}
+inline void note_acquire(const void* object, Thread& thread) {
+  if (check_hooks) check_hooks->acquire(object, thread);
+}
+inline void note_acquire(const void* object) { note_acquire(object, *current); }
+inline void note_syncwarp(Warp& warp) {
+  if (check_hooks) check_hooks->warp_meets(warp);
 }
 
 }  // namespace emulator

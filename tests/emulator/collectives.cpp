@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "block.h"
+#include "check.h"
 
 // Where threads wait for each other: the collectives of a warp and the barriers of a block.
 namespace emulator {
@@ -53,6 +54,7 @@ Meeting& find_meeting(Warp& warp, uint32_t mask, Collective kind, Site site) {
 
 void finish_meeting(Warp& warp, Meeting& meeting, Leader leader) {
   uint32_t arrived = meeting.arrived;
+  if (meeting.kind == Collective::syncwarp) note_syncwarp(warp);
   if (leader != nullptr) leader(meeting.arguments, arrived);
   Meeting& last = warp.meeting[static_cast<size_t>(--warp.meetings)];
   if (&meeting != &last) meeting = last;
@@ -67,7 +69,8 @@ void release(Barrier& b) {
   b.result = b.votes;
   b.arrived = b.expected = b.votes = 0;
   for (Thread* thread : b.waiting) {
-    if (thread != current) make_ready(thread);
+    note_acquire(&b, *thread);
+    make_ready(thread);
   }
   b.waiting.clear();
 }
@@ -97,7 +100,9 @@ void arrive(Barrier& b, int id, int threads, bool wait, int votes, Site site) {
   b.expected = threads == 0 ? block.size : threads;
   b.site = site;
   b.votes += votes;
+  note_release(&b);
   if (++b.arrived == b.expected) {
+    if (wait) note_acquire(&b);
     release(b);
   } else if (wait) {
     b.waiting.push_back(current);

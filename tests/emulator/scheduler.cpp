@@ -81,7 +81,11 @@ Thread* next_thread(Block& block) {
   for (;;) {
     if (Thread* next = next_ready(block)) return next;
     if (block.started < block.size) return nullptr;
-    if (block.live == 0) leave_to_host(block);
+    if (block.live == 0) {
+      finish_block(block);
+      leave_to_host(block);
+    }
+    if (run_load(block)) continue;
     report_deadlock(block);
   }
 }
@@ -95,6 +99,7 @@ void enter() {
     int stack = thread->stack;
     block.call.invoke(const_cast<void*>(block.call.arguments));
     leave_copies(*thread);
+    leave_stores(*thread);
     thread->state = Thread::State::done;
     --block.live;
     leave_collectives(thread);
@@ -182,6 +187,7 @@ void wait_at(Site site) {
 }
 
 void yield() {
+  (void)run_load(*running);  // or threads that poll could keep it away for ever
   // Behind all others, whatever the order is.
   if (settings().order == Order::reverse) {
     running->ready.push_front(current);
@@ -231,6 +237,14 @@ void Block::run(uint3 index) {
     b.arrived = b.expected = b.votes = 0;
     b.waiting.clear();
   }
+  mbarrier_waits.clear();
+  loads.clear();
+  for (Warpgroup& group : warpgroups) {
+    group.arrived = 0;
+    group.open.clear();
+    group.groups.clear();
+    group.fenced = false;
+  }
   for (Warp& warp : warps) {
     warp.alive = warp.existed;
     warp.meetings = 0;
@@ -245,7 +259,10 @@ void Block::run(uint3 index) {
   asan::finish_switch(host_fake_stack);
   if (failed) {
     asan::forget_stacks(stacks);
-    for (Thread& thread : threads) drop_copies(thread);
+    for (Thread& thread : threads) {
+      drop_copies(thread);
+      drop_stores(thread);
+    }
   }
   stacks.give_back_all();
   running = nullptr;

@@ -34,6 +34,7 @@ struct alignas(64) Thread {
   void* stack_pointer = nullptr;
   void* fake_stack = nullptr;
   struct AsyncCopies* copies = nullptr;
+  struct BoxStores* stores = nullptr;
   Site waits_for;
 };
 
