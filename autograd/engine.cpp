@@ -283,7 +283,7 @@ void restrict_to(GraphTask& task, std::span<const Edge> roots, std::span<const T
 
 }  // namespace
 
-variable_list Engine::run(std::span<const Edge> roots, variable_list gradients, std::span<const Tensor> inputs,
+variable_list Engine::run(std::span<const Edge> roots, TensorSpan gradients, std::span<const Tensor> inputs,
                           Options options) {
   GraphTask task;
   task.options = options;
@@ -322,8 +322,8 @@ bool Node::needs(size_t i) const { return Engine::wanted(edges_[i]); }
 namespace {
 
 /// Roots and start gradients of a pass, with PyTorch's checks.
-void prepare(const variable_list& tensors, const variable_list& given, std::vector<Edge>& roots,
-             variable_list& gradients) {
+void prepare(std::span<const Tensor> tensors, std::span<const Tensor> given, Buffer<Edge>& roots,
+             GradientBuffer& gradients) {
   FULMEN_CHECK(given.empty() || given.size() == tensors.size(), "got ", tensors.size(), " tensors and ", given.size(),
                " gradients");
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -333,30 +333,28 @@ void prepare(const variable_list& tensors, const variable_list& given, std::vect
     if (!given.empty() && given[i].defined()) {
       FULMEN_CHECK(given[i].sizes() == t.sizes(), "Mismatch in shape: grad_output[", i, "] has a shape of ",
                    given[i].sizes(), " and output[", i, "] has a shape of ", t.sizes(), ".");
-      gradients.push_back(given[i]);
+      gradients[i] = given[i];
     } else {
       FULMEN_CHECK(t.numel() == 1, "grad can be implicitly created only for scalar outputs; the tensor is ", t);
       Forward f("backward");
       Tensor one = f.empty_like(t);
       kernel::fill(f.launch(one), f.out(one), 1, 1);
-      gradients.push_back(std::move(one));
+      gradients[i] = std::move(one);
     }
-    roots.push_back(gradient_edge(t));
+    roots[i] = gradient_edge(t);
   }
 }
 
-}  // namespace
-
-void backward(const variable_list& tensors, const variable_list& grad_tensors, std::optional<bool> retain_graph,
-              bool create_graph, const variable_list& inputs) {
-  std::vector<Edge> roots;
-  variable_list gradients;
-  prepare(tensors, grad_tensors, roots, gradients);
+void backward_all(std::span<const Tensor> tensors, std::span<const Tensor> given, std::optional<bool> retain_graph,
+                  bool create_graph, std::span<const Tensor> inputs) {
+  Buffer<Edge> roots(tensors.size());
+  GradientBuffer gradients(tensors.size());
+  prepare(tensors, given, roots, gradients);
   Engine::Options options{retain_graph.value_or(create_graph), create_graph, true};
   for (const Tensor& t : inputs) {
     FULMEN_CHECK(t.defined() && t.requires_grad(), "One of the differentiated Tensors does not require grad");
   }
-  variable_list results = Engine::run(roots, std::move(gradients), inputs, options);
+  variable_list results = Engine::run(roots, gradients, inputs, options);
   AutoGradMode mode(create_graph);
   for (size_t i = 0; i < results.size(); ++i) {
     // Leaves were accumulated by their own node; other tensors keep what was captured.
@@ -365,14 +363,26 @@ void backward(const variable_list& tensors, const variable_list& grad_tensors, s
   }
 }
 
+}  // namespace
+
+void backward(const variable_list& tensors, const variable_list& grad_tensors, std::optional<bool> retain_graph,
+              bool create_graph, const variable_list& inputs) {
+  backward_all(tensors, grad_tensors, retain_graph, create_graph, inputs);
+}
+
+void backward_from(const Tensor& tensor, const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
+                   std::span<const Tensor> inputs) {
+  backward_all({&tensor, 1}, {&gradient, 1}, retain_graph, create_graph, inputs);
+}
+
 variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs,
                    std::optional<bool> retain_graph, bool create_graph, bool allow_unused) {
   FULMEN_CHECK(!inputs.empty(), "grad requires non-empty inputs.");
-  std::vector<Edge> roots;
-  variable_list gradients;
+  Buffer<Edge> roots(outputs.size());
+  GradientBuffer gradients(outputs.size());
   prepare(outputs, grad_outputs, roots, gradients);
   variable_list results =
-      Engine::run(roots, std::move(gradients), inputs, {retain_graph.value_or(create_graph), create_graph, false});
+      Engine::run(roots, gradients, inputs, {retain_graph.value_or(create_graph), create_graph, false});
   for (const Tensor& g : results) {
     FULMEN_CHECK(
         allow_unused || g.defined(),

@@ -15,7 +15,8 @@ class Engine {
   };
   /// Sends `gradients` into `roots`. With `inputs` only the paths that lead to them run; returns their gradients
   /// (undefined where none arrived) unless they are accumulated.
-  static variable_list run(std::span<const Edge> roots, variable_list gradients, std::span<const Tensor> inputs,
+  /// Takes the gradients over.
+  static variable_list run(std::span<const Edge> roots, TensorSpan gradients, std::span<const Tensor> inputs,
                            Options options);
   /// The node whose rule is running on this thread; null outside of a backward pass.
   static const Node* running_node();
@@ -27,6 +28,10 @@ class Engine {
 void backward(const variable_list& tensors, const variable_list& grad_tensors = {},
               std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
               const variable_list& inputs = {});
+
+/// backward() of one tensor; `gradient` may be undefined.
+void backward_from(const Tensor& tensor, const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
+                   std::span<const Tensor> inputs);
 
 /// Gradients of `outputs` with respect to `inputs`, nothing accumulated.
 variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs = {},

@@ -48,23 +48,27 @@ class StartMap {
   size_t count_ = 0;
 };
 
-/// Gradients around one node: a few without allocation.
-class GradientBuffer {
+/// A list of fixed length: a few entries without allocation.
+template <class T>
+class Buffer {
  public:
-  explicit GradientBuffer(size_t count) {
+  explicit Buffer(size_t count) {
     if (count > few_.size()) many_.resize(count);
-    all_ = count > few_.size() ? TensorSpan(many_) : TensorSpan(few_).first(count);
+    all_ = count > few_.size() ? std::span<T>(many_) : std::span<T>(few_).first(count);
   }
-  operator TensorSpan() { return all_; }
-  Tensor& operator[](size_t i) { return all_[i]; }
+  operator std::span<T>() { return all_; }
+  operator std::span<const T>() const { return all_; }
+  T& operator[](size_t i) { return all_[i]; }
   size_t size() const { return all_.size(); }
   auto begin() { return all_.begin(); }
   auto end() { return all_.end(); }
 
  private:
-  std::array<Tensor, 4> few_;
-  std::vector<Tensor> many_;
-  TensorSpan all_;
+  std::array<T, 4> few_;
+  std::vector<T> many_;
+  std::span<T> all_;
 };
+/// Gradients around one node.
+using GradientBuffer = Buffer<Tensor>;
 
 }  // namespace fulmen::autograd

@@ -42,11 +42,8 @@ void fill_view(ViewType& view, const Tensor& t) {
   view.dtype = impl.dtype;
   view.ndim = static_cast<int32_t>(impl.sizes.size());
   view.numel = impl.numel;
-  const int64_t *sizes = impl.sizes.data(), *strides = impl.strides.data();
-  for (int i = 0; i < view.ndim; ++i) {
-    view.sizes[i] = sizes[i];
-    view.strides[i] = strides[i];
-  }
+  impl.sizes.copy_to(view.sizes);
+  impl.strides.copy_to(view.strides);
 }
 
 }  // namespace

@@ -268,7 +268,8 @@ inline constexpr size_t output_count<std::array<Output, M>> = M;
 
 /// Runs an op and records it when a derivative will be wanted. Returns a Tensor, or an array of them if forward() does.
 template <class Op, std::same_as<Tensor>... In>
-auto apply(Op op, const In&... in) {
+auto apply(Op&& op, const In&... in) {
+  static_assert(!std::is_reference_v<Op>, "apply() takes over the op: pass it as a temporary");
   constexpr size_t N = sizeof...(In);
   check_rule<Op, N>();
   bool recording = false;

@@ -73,12 +73,12 @@ const Tensor& Tensor::grad() const {
 
 void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
                       std::optional<TensorList> inputs) const {
-  variable_list only;
+  std::span<const Tensor> only;
   if (inputs) {
     FULMEN_CHECK(!inputs->empty(), "'inputs' argument to backward cannot be empty");
-    only = inputs->vec();
+    only = {inputs->data(), inputs->size()};
   }
-  autograd::backward({*this}, {gradient}, retain_graph, create_graph, only);
+  autograd::backward_from(*this, gradient, retain_graph, create_graph, only);
 }
 
 unsigned Tensor::add_hook(TensorHook* hook) const {

@@ -12,6 +12,9 @@ class Tensor;
 class Scalar {
  public:
   Scalar() : Scalar(int64_t{0}) {}
+  // Part by part: a copy of all 16 bytes at once would wait for the two stores that have just made the original.
+  Scalar(const Scalar& other) : kind_(other.kind_), value_(other.value_) {}
+  Scalar& operator=(const Scalar& other) = default;
   Scalar(double v) : kind_(Kind::Double) { value_.d = v; }
   Scalar(float v) : Scalar(static_cast<double>(v)) {}
   Scalar(Half v) : Scalar(static_cast<double>(static_cast<float>(v))) {}

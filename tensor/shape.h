@@ -34,6 +34,8 @@ class Shape {
 
   operator IntArrayRef() const { return {data(), size_}; }
   int64_t* data() { return capacity_ > inline_capacity ? heap_ : inline_; }
+  /// Writes size() numbers to `to`.
+  void copy_to(int64_t* to) const { copy(to, data(), size_); }
   const int64_t* data() const { return capacity_ > inline_capacity ? heap_ : inline_; }
   int64_t* begin() { return data(); }
   int64_t* end() { return data() + size_; }

@@ -155,7 +155,7 @@ struct CrossEntropyBackward : LossScale {
       grads[0] = factor * p * (g - (p * g).sum(dim, true));
     }
     if (s.needs(4)) {
-      Tensor unit = apply(*this, x, log_sum, target, weight, ones_like(gy));
+      Tensor unit = apply(CrossEntropyBackward(*this), x, log_sum, target, weight, ones_like(gy));
       grads[4] = params.reduce ? (g * unit).sum() : (g * unit).sum(dim);
     }
     return grads;

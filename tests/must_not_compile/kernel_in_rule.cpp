@@ -8,7 +8,7 @@ struct Cheat {
   static constexpr auto name = "cheat";
   Output forward(Forward& f, const Input& x) { return f.empty_like(x); }
   Grads<1> backward(const Saved&, const Tensor& gy) const {
-    kernel::twice(Launch(false, 0, nullptr), View{}, ConstView{});
+    kernel::twice(Launch(-1, 0, nullptr, "cheat"), View{}, ConstView{});
     return {gy};
   }
 };
