@@ -52,7 +52,6 @@ function(fulmen_add_cuda)
   if(kernel_sources)
     add_library(cuda_kernels OBJECT ${kernel_sources})
     fulmen_cuda(cuda_kernels)
-    target_compile_features(cuda_kernels PRIVATE cxx_std_20)
     target_include_directories(cuda_kernels PRIVATE ${FULMEN_INCLUDE_ROOT})
     set_target_properties(cuda_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_sources(fulmen PRIVATE $<TARGET_OBJECTS:cuda_kernels>)
@@ -70,10 +69,9 @@ function(fulmen_add_cuda)
     target_link_libraries(fulmen PRIVATE CUDA::cudart_static)
     target_include_directories(fulmen SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
     if(kernel_sources)
-      set_target_properties(cuda_kernels PROPERTIES CUDA_STANDARD 20 CUDA_EXTENSIONS OFF CUDA_SEPARABLE_COMPILATION OFF
-        CUDA_VISIBILITY_PRESET hidden)
-      # -Wpedantic complains about the files that nvcc itself writes.
-      target_compile_options(cuda_kernels PRIVATE --expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall,-Wextra
+      set_target_properties(cuda_kernels PROPERTIES CUDA_SEPARABLE_COMPILATION OFF CUDA_VISIBILITY_PRESET hidden)
+      # -std by hand: CMake 3.25 leaves it out for nvcc 13. -Wpedantic complains about the files that nvcc itself writes.
+      target_compile_options(cuda_kernels PRIVATE -std=c++20 --expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall,-Wextra
         $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
     endif()
   endif()

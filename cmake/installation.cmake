@@ -21,6 +21,9 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/fulmen-config-version.cma
 install(FILES ${PROJECT_BINARY_DIR}/fulmen-config.cmake ${PROJECT_BINARY_DIR}/fulmen-config-version.cmake
   DESTINATION ${package_dir})
 
+if(FULMEN_CUDA)
+  set(FULMEN_CUDA_LIBRARIES " -L${CUDAToolkit_LIBRARY_DIR} -lcudart_static -ldl -lrt")
+endif()
 # pkg-config names paths relative to its own file, so that the installed tree can be moved.
 file(RELATIVE_PATH FULMEN_PREFIX_FROM_PC /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" FULMEN_PREFIX_FROM_PC "${FULMEN_PREFIX_FROM_PC}")

@@ -91,6 +91,9 @@ endforeach()
 
 # The structural checks and the installation, tested by scripts of their own; a sanitizer has nothing to see there.
 file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/checks/*_test)
+if(FULMEN_CUDA STREQUAL "EMULATED")  # never installed, and the sources are checked in the other builds
+  list(FILTER scripts INCLUDE REGEX "cuda_link_test$")
+endif()
 if(FULMEN_SANITIZE STREQUAL "")
   foreach(script IN LISTS scripts)
     get_filename_component(name ${script} NAME_WE)

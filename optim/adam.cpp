@@ -1,5 +1,7 @@
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/optim/adam.h>
+#include <fulmen/optim/replays.h>
+#include <fulmen/tensor/cuda.h>
 
 #include <cmath>
 
@@ -57,22 +59,40 @@ void collect(std::vector<OptimEntry>& entries, OptimizerParamGroup& group, const
     if (!parameter.grad().defined()) continue;
     ParamState& state = state_of(parameter);
     if (!state.exp_avg().defined()) {
+      FULMEN_CHECK(!cuda::is_capturing(),
+                   "a step of an optimizer that has no state yet cannot be captured in a CUDA "
+                   "graph; take a step before");
       state.exp_avg(zeros_like(parameter.detach()));
       state.exp_avg_sq(zeros_like(parameter.detach()));
     }
     if (options.amsgrad() && !state.max_exp_avg_sq().defined()) state.max_exp_avg_sq(zeros_like(parameter.detach()));
     OptimEntry entry{&parameter, &parameter.grad(), &state.exp_avg(), &state.exp_avg_sq()};
     if (options.amsgrad()) entry.state3 = &state.max_exp_avg_sq();
-    corrections.set(entry, ++state.step());
+    corrections.set(entry, state.step() + 1);
+    if (!cuda::is_capturing()) ++state.step();  // a capture runs nothing: replays count
     entries.push_back(entry);
   }
 }
 
+/// The step as a CUDA graph records it: every replay counts a step, and takes the learning rate of its time.
+template <class Collect>
+void follow_replays(AdamStep& step, std::vector<OptimEntry>& entries, OptimizerParamGroup& group,
+                    const Collect& collect) {
+  step.live = live_numbers(entries, [&entries, &group, collect](std::vector<double>& numbers) {
+    collect();
+    numbers.push_back(group.options().get_lr());
+    for (const OptimEntry& entry : entries) {
+      numbers.push_back(entry.bias_correction1);
+      numbers.push_back(entry.bias_correction2);
+    }
+  });
+}
+
 template <class Options>
 AdamStep step_of(const Options& o, bool decoupled) {
-  return {
-      o.lr(),      std::get<0>(o.betas()), std::get<1>(o.betas()), o.eps(), o.weight_decay(), decoupled, o.amsgrad(),
-      o.maximize()};
+  return {o.lr(),      std::get<0>(o.betas()), std::get<1>(o.betas()),
+          o.eps(),     o.weight_decay(),       decoupled,
+          o.amsgrad(), o.maximize(),           nullptr};
 }
 
 }  // namespace
@@ -100,10 +120,15 @@ Tensor Adam::step(LossClosure closure) {
   Tensor loss = run(closure);
   for (OptimizerParamGroup& group : param_groups_) {
     const auto& options = static_cast<const AdamOptions&>(group.options());
-    collect<AdamOptions, AdamParamState>(entries_, group, options, [this](const Tensor& parameter) -> AdamParamState& {
-      return state_of<AdamParamState>(parameter);
-    });
-    adam_step_(entries_, step_of(options, /*decoupled=*/false));
+    auto gather = [this, &group, &options] {
+      collect<AdamOptions, AdamParamState>(
+          entries_, group, options,
+          [this](const Tensor& parameter) -> AdamParamState& { return state_of<AdamParamState>(parameter); });
+    };
+    gather();
+    AdamStep step = step_of(options, /*decoupled=*/false);
+    if (cuda::is_capturing()) follow_replays(step, entries_, group, gather);
+    adam_step_(entries_, step);
   }
   return loss;
 }
@@ -120,10 +145,15 @@ Tensor AdamW::step(LossClosure closure) {
   Tensor loss = run(closure);
   for (OptimizerParamGroup& group : param_groups_) {
     const auto& options = static_cast<const AdamWOptions&>(group.options());
-    collect<AdamWOptions, AdamWParamState>(
-        entries_, group, options,
-        [this](const Tensor& parameter) -> AdamWParamState& { return state_of<AdamWParamState>(parameter); });
-    adam_step_(entries_, step_of(options, /*decoupled=*/true));
+    auto gather = [this, &group, &options] {
+      collect<AdamWOptions, AdamWParamState>(
+          entries_, group, options,
+          [this](const Tensor& parameter) -> AdamWParamState& { return state_of<AdamWParamState>(parameter); });
+    };
+    gather();
+    AdamStep step = step_of(options, /*decoupled=*/true);
+    if (cuda::is_capturing()) follow_replays(step, entries_, group, gather);
+    adam_step_(entries_, step);
   }
   return loss;
 }

@@ -1,5 +1,7 @@
 #include <fulmen/autograd/ops/creation.h>
+#include <fulmen/optim/replays.h>
 #include <fulmen/optim/sgd.h>
+#include <fulmen/tensor/cuda.h>
 
 namespace fulmen::optim {
 namespace {
@@ -48,8 +50,21 @@ Tensor SGD::step(LossClosure closure) {
       }
       entries_.push_back(entry);
     }
-    sgd_step_(entries_, {options.lr(), options.momentum(), options.dampening(), options.weight_decay(),
-                         options.nesterov(), options.maximize()});
+    SgdStep step{options.lr(),           options.momentum(), options.dampening(),
+                 options.weight_decay(), options.nesterov(), options.maximize()};
+    if (cuda::is_capturing()) {
+      const size_t count = entries_.size();
+      for (const OptimEntry& entry : entries_) {
+        FULMEN_CHECK(!entry.first,
+                     "a step of an optimizer that has no state yet cannot be captured in a CUDA graph; take "
+                     "a step before");
+      }
+      step.live = live_numbers(entries_, [&options, count](std::vector<double>& numbers) {
+        numbers.assign(1 + 2 * count, 1);
+        numbers[0] = options.lr();
+      });
+    }
+    sgd_step_(entries_, step);
   }
   return loss;
 }

@@ -31,6 +31,10 @@ struct DeviceProperties {
 };
 DeviceProperties get_device_properties(int device = -1);
 
+/// Seed the default generator of the current device, or of every device; nothing happens without CUDA.
+void manual_seed(uint64_t seed);
+void manual_seed_all(uint64_t seed);
+
 int current_device();
 void set_device(int device);
 /// Waits for all work of a device; throws what its kernels found wrong (bad indices, failed launches).

@@ -126,6 +126,14 @@ Generator& default_generator(Device device) {
 
 void manual_seed(uint64_t seed) {
   default_generator().set_current_seed(seed);
+  cuda::manual_seed_all(seed);
+}
+
+void cuda::manual_seed(uint64_t seed) {
+  if (is_available()) default_generator(Device(kCUDA)).set_current_seed(seed);
+}
+
+void cuda::manual_seed_all(uint64_t seed) {
   CudaGenerators& all = cuda_generators();
   std::lock_guard lock(all.mutex);
   all.seed = seed;

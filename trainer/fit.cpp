@@ -20,7 +20,9 @@ void Trainer::run_fit(ModuleSteps& steps, const LoaderRequests& requests, const 
           fit.learn(output);
           return output.loss();
         };
-        if (fit.steps() && steps.overrides().optimizer_step) {
+        if (fit.replay(output)) {
+          fit.count_step();  // a recorded step: all of the below in one call
+        } else if (fit.steps() && steps.overrides().optimizer_step) {
           steps.module().optimizer_step(at.epoch, run_->batch_idx, *optimizer(), loss_and_gradients);
           fit.count_step();
         } else {

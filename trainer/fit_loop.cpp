@@ -110,6 +110,21 @@ int FitLoop::start_batch() {
   return answer;
 }
 
+bool FitLoop::replay(StepOutput& output) {
+  if (!graph_ || !steps_) return false;
+  const bool replayed = graph_->train(
+      batch_.get(),
+      [this](const void* batch) {
+        enter_step();
+        StepOutput recorded = module_steps_.training_step(batch, run_.batch_idx);
+        learn(recorded);
+        run_.optimizers.optimizer()->step();
+        return recorded;
+      },
+      output);
+  return replayed && is_finite_or_stop(output.loss());
+}
+
 void FitLoop::enter_step() { run_.metrics.site = {"training_step", LogRule::PerStep}; }
 
 int64_t FitLoop::window_length() const { return run_.options.accumulate_grad_batches; }
@@ -136,7 +151,7 @@ bool FitLoop::accept(const StepOutput& output) {
 
 bool FitLoop::is_finite_or_stop(const Tensor& loss) {
   const OnNonfinite policy = run_.options.on_nonfinite;
-  if (policy == OnNonfinite::Ignore) return true;
+  if (policy == OnNonfinite::Ignore || cuda::is_capturing()) return true;
   const double value = value_of(loss);
   if (std::isfinite(value)) return true;
   if (policy == OnNonfinite::Skip) return false;

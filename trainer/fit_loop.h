@@ -1,5 +1,6 @@
 #pragma once
 #include <fulmen/trainer/run.h>
+#include <fulmen/trainer/step_graph.h>
 
 namespace fulmen::trainer {
 
@@ -24,6 +25,8 @@ class FitLoop {
   int start_batch();
   /// This batch closes the accumulation window and steps the optimizer.
   bool steps() const { return steps_; }
+  /// TrainerOptions::cuda_graph: trains on the batch by replaying a recorded step; false if it has to be done as usual.
+  bool replay(StepOutput& output);
   void enter_step();
   /// Checks the step's output, drops the gradients of the window before, adds those of this loss, and clips them if
   /// this batch steps.
@@ -63,6 +66,7 @@ class FitLoop {
   BatchSlot batch_, ahead_;
   bool have_ahead_ = false, steps_ = false, window_filled_ = false, started_ = false;
   std::optional<SignalWatch> signals_;
+  std::optional<StepGraph> graph_;
 };
 
 }  // namespace fulmen::trainer

@@ -17,6 +17,13 @@ void FitLoop::begin() {
   run.optimizers = run.module->configure_optimizers();
   FULMEN_CALL(run, on_fit_start, Forbidden);
   run.log_hyperparams();
+  if (run.options.cuda_graph && run.optimizers.optimizer()) {
+    if (module_steps_.overrides().optimizer_step) {
+      throw Error("E016", "cuda_graph is set, and the module overrides optimizer_step",
+                  "a recorded step takes the optimizer's own step; leave one of the two out");
+    }
+    graph_.emplace(run, module_steps_);
+  }
   if (checkpoint_) run.restore_training(*checkpoint_, ckpt_path_);
   run.module->zero_grad();
   if (!checkpoint_) sanity_check();

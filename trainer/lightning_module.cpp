@@ -63,6 +63,10 @@ void AnyLightningModule::on_predict_model_train() { restore_modes(); }
 
 void AnyLightningModule::log(std::string_view name, double value, const LogOptions& options) {
   if (!metrics_) return log_unattached(name);
+  if (metrics_->deferred) {
+    metrics_->deferred->push_back({std::string(name), Tensor(), value, options, metrics_->site});
+    return;
+  }
   metrics_->log(name, value, options);
 }
 
@@ -71,6 +75,10 @@ void AnyLightningModule::log(std::string_view name, const Tensor& value, const L
   if (!value.defined() || value.numel() != 1) {
     throw Error("E012", str("log: \"", name, "\" needs one element; got ", value),
                 str("log(\"", name, "\", value.mean()), or log the parts under names of their own"));
+  }
+  if (metrics_->deferred) {
+    metrics_->deferred->push_back({std::string(name), value.detach(), 0, options, metrics_->site});
+    return;
   }
   // The number is read in place: no tensor is made for a logged value.
   const void* data = value.is_cpu() ? value.const_data_ptr() : nullptr;

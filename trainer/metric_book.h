@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/tensor/tensor.h>
 #include <fulmen/trainer/metrics.h>
 
 namespace fulmen::trainer {
@@ -31,6 +32,16 @@ class MetricBook {
   bool several_loaders = false;
 
   void log(std::string_view name, double value, const LogOptions& options);
+  /// A value that is logged while a CUDA graph is recorded: it does not exist yet.
+  struct Deferred {
+    std::string name;
+    Tensor value;
+    double number;  ///< if there is no tensor
+    LogOptions options;
+    HookSite site;
+  };
+  /// Where they go meanwhile; null otherwise.
+  std::vector<Deferred>* deferred = nullptr;
   /// Turns to a page; `fresh` forgets what an earlier epoch left there.
   void open(Page page, bool fresh);
   Page page() const { return page_; }

@@ -149,6 +149,7 @@ void TrainerOptions::fields(FieldVisitor& f) {
   f("inference_mode", inference_mode);
   f("accelerator", accelerator);
   visit_text(f, "devices", devices);
+  f("cuda_graph", cuda_graph);
   f("default_root_dir", default_root_dir);
   f("logger", logger);
 }

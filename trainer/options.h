@@ -102,6 +102,12 @@ struct TrainerOptions {
   /// "auto" (a CUDA device if there is one), "cpu" or "cuda"; "cuda" without a device: error E018.
   std::string accelerator = "auto";
   Devices devices = {};
+  /// With CUDA: after three ordinary steps one training step is recorded, from the batch to the new weights, and
+  /// replayed for all batches of its form. For small models, where the host's work per kernel counts. The step must not
+  /// wait for the device (item(), printing), and its code and hooks from training_step to on_before_optimizer_step do
+  /// not run again; what it logged is logged in every replay. Not with accumulate_grad_batches, an optimizer_step of
+  /// the module, or OnNonfinite::Skip.
+  bool cuda_graph = false;
   /// Where logs and checkpoints go if nothing else says so.
   std::string default_root_dir = ".";
   /// The default logger, a CsvLogger under default_root_dir, if `loggers` is empty.

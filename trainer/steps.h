@@ -23,6 +23,12 @@ class ModuleSteps {
   /// The three transfer hooks.
   virtual void transfer(void* batch, Device device, int64_t dataloader_idx) = 0;
 
+  /// For a recorded step: copies the batch to memory that stays; puts another one there, false if its tensors have
+  /// other shapes, dtypes or devices.
+  virtual void keep(const void* batch) = 0;
+  virtual bool refill(const void* batch) = 0;
+  virtual const void* kept() const = 0;
+
   virtual StepOutput training_step(const void* batch, int64_t batch_idx) = 0;
   virtual StepOutput evaluation_step(Stage stage, const void* batch, int64_t batch_idx, int64_t dataloader_idx) = 0;
   virtual int on_train_batch_start(const void* batch, int64_t batch_idx) = 0;
@@ -85,6 +91,9 @@ concept ForwardsData = requires(M& m, const typename M::Batch& b) {
   { m.forward(b.data) } -> std::convertible_to<typename M::Prediction>;
 };
 
+/// Copies each tensor into its counterpart; false, and nothing is copied, if they do not correspond.
+bool copy_all(const std::vector<Tensor>& to, const std::vector<Tensor>& from);
+
 /// Tensors of a prediction on the CPU; other values as they are.
 template <class P>
 P to_cpu(P prediction) {
@@ -123,6 +132,19 @@ class StepsOf final : public ModuleSteps {
     b = typed().transfer_batch_to_device(std::move(b), device, loader);
     b = typed().on_after_batch_transfer(std::move(b), loader);
   }
+
+  void keep(const void* batch) override {
+    kept_.emplace(in(batch));
+    data::for_each_tensor(*kept_, [](const std::string&, Tensor& t) { t = t.clone(); });
+  }
+  bool refill(const void* batch) override {
+    std::vector<Tensor> to, from;
+    B other = in(batch);
+    data::for_each_tensor(*kept_, [&](const std::string&, Tensor& t) { to.push_back(t); });
+    data::for_each_tensor(other, [&](const std::string&, Tensor& t) { from.push_back(t); });
+    return detail::copy_all(to, from);
+  }
+  const void* kept() const override { return &*kept_; }
 
   StepOutput training_step(const void* batch, int64_t i) override {
     if constexpr (FULMEN_OVERRIDES(M, training_step_end, L)) {
@@ -177,6 +199,7 @@ class StepsOf final : public ModuleSteps {
   M& module_;
   Sink sink_;
   std::optional<P> prediction_;
+  std::optional<B> kept_;
 };
 
 }  // namespace fulmen::trainer

@@ -58,6 +58,10 @@ void check(const TrainerOptions& o) {
   check_option(o.accelerator == "auto" || o.accelerator == "cpu" || o.accelerator == "cuda", "accelerator",
                o.accelerator, "auto, cpu or cuda");
   check_option(o.devices.count() == 1, "devices", o.devices.text(), "one device: this trainer trains on one");
+  check_option(!o.cuda_graph || o.accumulate_grad_batches == 1, "accumulate_grad_batches", o.accumulate_grad_batches,
+               "1 with cuda_graph");
+  check_option(!o.cuda_graph || o.on_nonfinite != OnNonfinite::Skip, "on_nonfinite", "skip",
+               "stop or ignore with cuda_graph");
 }
 
 /// Where a run takes place. An emulated CUDA device is for tests: it is used when it is asked for.
@@ -92,6 +96,7 @@ Trainer::Trainer(TrainerOptions options) {
   check(options);
   run_ = std::make_unique<Run>(*this, std::move(options));
   run_->device = device_of(run_->options);
+  check_option(!run_->options.cuda_graph || run_->device.is_cuda(), "cuda_graph", true, "false on a CPU");
 }
 
 Trainer::~Trainer() = default;

@@ -88,7 +88,8 @@ Tensor cat(TensorList tensors, int64_t dim) {
   for (const Tensor& t : used) {
     FULMEN_CHECK(t.dim() == first->dim(), "Tensors must have same number of dimensions: got ", first->dim(), " and ",
                  t.dim());
-    FULMEN_CHECK(t.device() == first->device(), "cat: expected all tensors on ", first->device(), "; got ", t);
+    FULMEN_CHECK(t.device() == first->device(), "cat: Expected all tensors to be on the same device, but found ",
+                 first->device(), " and ", t);
     for (int64_t i = 0; i < t.dim(); ++i) {
       FULMEN_CHECK(i == d || t.size(i) == first->size(i), "Sizes of tensors must match except in dimension ", d,
                    ". Expected size ", first->size(i), " but got size ", t.size(i), " for tensor number ",
