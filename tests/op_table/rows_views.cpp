@@ -158,6 +158,14 @@ OP_TABLE_ROWS(copies) {
       .call([](In in) { return clone(in[0]); })
       .reference(identity)
       .large({{1 << 20}});
+  // Locked memory is CUDA's: without a device there is only the refusal.
+  Row& pinned = table.row("pin_memory");
+  if (cuda::is_available()) {
+    pinned.inputs({{3, 4}}).integers().call([](In in) { return in[0].cpu().pin_memory(); }).reference(identity);
+  } else {
+    pinned.error(
+        "no CUDA", [] { ones({2}).pin_memory(); }, "CUDA");
+  }
   table.row("copy")
       .inputs({{3, 4}, {4}})
       .call([](In in) { return in[0].clone().copy_(in[1]); })
