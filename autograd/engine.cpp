@@ -6,6 +6,7 @@
 #include <fulmen/autograd/meta.h>
 #include <fulmen/autograd/op.h>
 #include <fulmen/kernels/creation.h>
+#include <fulmen/tensor/device_memory.h>
 
 #include <algorithm>
 #include <exception>
@@ -293,10 +294,11 @@ variable_list Engine::run(std::span<const Edge> roots, TensorSpan gradients, std
   }
   if (depth > 0 && depth % max_depth == 0) {
     std::exception_ptr error;
-    std::thread deeper([&, modes_here = modes, level = depth] {
+    std::thread deeper([&, modes_here = modes, level = depth, place = cuda::ThreadPlace()] {
       modes = modes_here;
       depth = level;
       try {
+        place.take();
         task.run();
       } catch (...) {
         error = std::current_exception();

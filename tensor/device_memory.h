@@ -26,6 +26,18 @@ bool is_pinned(const Storage& storage);
 void copy_bytes(const Storage& to, void* to_data, const Storage& from, const void* from_data, size_t bytes,
                 bool non_blocking);
 
+/// The calling thread's current device and streams, for a thread that works for it.
+class ThreadPlace {
+ public:
+  ThreadPlace();
+  /// Makes them the current ones of the calling thread.
+  void take() const;
+
+ private:
+  int device_ = -1;  ///< -1 if no CUDA device was ever asked for
+  std::vector<Stream> chosen_;
+};
+
 /// While this thread captures a graph: `hook` runs before every replay. It can upload what changes from replay to
 /// replay.
 void on_replay(AnyFunction<void()> hook);

@@ -82,6 +82,8 @@ DeviceMemory allocate(size_t, Device device) {
 DeviceMemory allocate_pinned(size_t) { refuse(); }
 bool is_pinned(const Storage&) { return false; }
 void copy_bytes(const Storage&, void*, const Storage&, const void*, size_t, bool) { refuse(); }
+ThreadPlace::ThreadPlace() = default;
+void ThreadPlace::take() const {}
 void on_replay(AnyFunction<void()>) { refuse(); }
 
 }  // namespace fulmen::cuda

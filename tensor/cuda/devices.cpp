@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <mutex>
 
 namespace fulmen::cuda {
@@ -16,6 +17,8 @@ struct Found {
   std::string why_none;
 };
 
+std::atomic<bool> started{false};
+
 /// Asks the driver once, when somebody first wants to know.
 const Found& found() {
   static const auto* answer = [] {
@@ -23,6 +26,7 @@ const Found& found() {
     const cudaError_t result = cudaGetDeviceCount(&f->count);
     if (result == cudaSuccess && f->count > 0) {
       f->count = std::min(f->count, max_devices);
+      started = true;
       return f;
     }
     (void)cudaGetLastError();
@@ -41,6 +45,7 @@ const Found& found() {
 
 }  // namespace
 
+bool driver_started() { return started.load(std::memory_order_relaxed); }
 bool is_available() { return found().count > 0; }
 int device_count() { return found().count; }
 std::string why_not_available() { return found().why_none; }

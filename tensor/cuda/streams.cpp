@@ -104,6 +104,19 @@ StreamGuard::~StreamGuard() {
   set_current_stream(before_);
 }
 
+ThreadPlace::ThreadPlace() {
+  if (!driver_started()) return;
+  device_ = current_device();
+  for (int i = 0; i < device_count(); ++i) {
+    if (chosen[i]) chosen_.push_back(stream_of_handle(i, chosen[i]));
+  }
+}
+void ThreadPlace::take() const {
+  if (device_ < 0) return;
+  set_device(device_);
+  for (const Stream& stream : chosen_) set_current_stream(stream);
+}
+
 // --- events
 
 Event::Event(bool timing) : timing_(timing) {}

@@ -3,6 +3,9 @@
 #include <fulmen/kernels/philox.h>
 #include <fulmen/tensor/cuda.h>
 
+#include <algorithm>
+#include <cmath>
+
 using namespace fulmen;
 
 TEST_SUITE("cuda") {
@@ -60,5 +63,58 @@ TEST_SUITE("cuda") {
         CHECK(x[i].item<float>() == static_cast<float>(word >> 8) * 0x1p-24f);
       }
     }
+  }
+
+  TEST_CASE("what random tensors hold: every kernel against philox on the host") {
+    const TensorOptions there = TensorOptions(kFloat).device(kCUDA);
+    const auto draw = [](uint64_t i) {
+      const PhiloxBlock b = philox(5, i / 4, i / 2 % 2);
+      return static_cast<uint64_t>(b.word[i % 2 * 2]) << 32 | b.word[i % 2 * 2 + 1];
+    };
+    const auto unit = [](uint64_t i) { return static_cast<double>(philox(5, i / 4, 0).word[i % 4] >> 8) * 0x1p-24; };
+    const auto seeded = [](auto make) {
+      manual_seed(5);
+      return make().cpu();
+    };
+    constexpr int64_t n = 1003;
+    const Tensor normal = seeded([&] { return randn({n}, there); });
+    const Tensor wide = seeded([&] { return rand({n}, there.dtype(kDouble)); });
+    const Tensor integers = seeded([&] { return randint(-3, 1000000, {n}, there.dtype(kLong)); });
+    const Tensor huge = seeded([&] { return randint(0, int64_t{1} << 40, {n}, there.dtype(kLong)); });
+    const Tensor coins = seeded([&] { return empty({n}, there.dtype(kBool)).bernoulli_(0.3); });
+    const Tensor waits = seeded([&] { return empty({n}, there).exponential_(2); });
+    bool right = true;
+    for (uint64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<int64_t>(i);
+      const double u = unit(i / 2 * 2), v = unit(i / 2 * 2 + 1), radius = std::sqrt(-2 * std::log1p(-u));
+      const double expected = radius * (i % 2 == 0 ? std::cos(6.283185307179586 * v) : std::sin(6.283185307179586 * v));
+      right = right && std::fabs(normal[at].item<double>() - expected) <= 2e-6 * (1 + std::fabs(expected));
+      right = right && wide[at].item<double>() == static_cast<double>(draw(i) >> 11) * 0x1p-53;
+      right = right && integers[at].item<int64_t>() == philox(5, i / 4, 0).word[i % 4] % 1000003u - int64_t{3};
+      right = right && huge[at].item<int64_t>() == static_cast<int64_t>(draw(i) % (uint64_t{1} << 40));
+      right = right && coins[at].item<bool>() == (static_cast<double>(draw(i) >> 11) * 0x1p-53 < 0.3);
+      right = right && std::fabs(waits[at].item<double>() + std::log1p(-unit(i)) / 2) <= 1e-6;
+    }
+    CHECK(right);
+  }
+
+  TEST_CASE("permutations and choices") {
+    for (int64_t n : {1, 2, 1000, 1024, 5000}) {
+      const Tensor order = randperm(n, TensorOptions(kLong).device(kCUDA)).cpu();
+      std::vector<bool> seen(static_cast<size_t>(n));
+      for (int64_t i = 0; i < n; ++i) seen[static_cast<size_t>(order[i].item<int64_t>())] = true;
+      CHECK(std::find(seen.begin(), seen.end(), false) == seen.end());
+      if (n == 1000) CHECK(!equal(order, arange(n)));
+    }
+    const Tensor weights = tensor({{0.0f, 1.0f, 3.0f, 0.0f}, {1.0f, 0.0f, 0.0f, 0.0f}}).to(kCUDA);
+    manual_seed(2);
+    const Tensor chosen = multinomial(weights, 4000, true).cpu();
+    const auto share = [&](int64_t row, int64_t column) {
+      return chosen[row].eq(column).to(kFloat).mean().item<double>();
+    };
+    CHECK(share(0, 0) == 0);
+    CHECK(share(0, 3) == 0);
+    CHECK(std::fabs(share(0, 2) - 0.75) < 0.03);
+    CHECK(share(1, 0) == 1);
   }
 }

@@ -1,0 +1,384 @@
+// Random numbers from Philox4x32-10, the draws of kernels/random.h: what element i becomes depends on the generator's
+// place and on i alone, not on the launch. A thread makes the four elements of a subsequence with one block of four
+// words, or two blocks for 64-bit draws. y is contiguous and is written once: bound by memory for 4-byte elements and
+// more, by the 10 rounds (about 60 integer instructions per 4 elements) below.
+#include <fulmen/kernels/cuda.h>
+#include <fulmen/kernels/cuda/gpu.h>
+#include <fulmen/kernels/cuda/math.h>
+#include <fulmen/kernels/random.h>
+
+namespace fulmen::cuda {
+
+namespace {
+
+constexpr int threads = 256;
+
+/// float for the 16-bit types, T otherwise.
+template <class T>
+using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+/// A number as an element; the 16-bit types convert through float.
+template <class T, class V>
+GPU_INLINE T element(V value) {
+  if constexpr (sizeof(T) == 2 && !std::is_arithmetic_v<T>) {
+    return T(static_cast<float>(value));
+  } else {
+    return static_cast<T>(value);
+  }
+}
+
+/// The four 64-bit draws of a subsequence.
+struct WideDraws {
+  uint64_t draw[4];
+  GPU_INLINE WideDraws(const PhiloxPlace& place, int64_t subsequence) {
+    for (int half = 0; half < 2; ++half) {
+      const PhiloxBlock b = philox(place, static_cast<uint64_t>(subsequence), static_cast<uint64_t>(half));
+      draw[2 * half] = static_cast<uint64_t>(b.word[0]) << 32 | b.word[1];
+      draw[2 * half + 1] = static_cast<uint64_t>(b.word[2]) << 32 | b.word[3];
+    }
+  }
+};
+
+/// Four uniform numbers in [0, 1) with the bits of R's mantissa.
+template <class R>
+struct Units {
+  R unit[4];
+  GPU_INLINE Units(const PhiloxPlace& place, int64_t subsequence) {
+    if constexpr (std::is_same_v<R, double>) {
+      const WideDraws wide(place, subsequence);
+      for (int i = 0; i < 4; ++i) unit[i] = static_cast<double>(wide.draw[i] >> 11) * 0x1p-53;
+    } else {
+      const PhiloxBlock b = philox(place, static_cast<uint64_t>(subsequence), 0);
+      for (int i = 0; i < 4; ++i) unit[i] = static_cast<float>(b.word[i] >> 8) * 0x1p-24f;
+    }
+  }
+};
+
+/// y[4 s .. 4 s + 3] = make(place, s)
+template <class T, class Make>
+__global__ void __launch_bounds__(threads) fill_random(T* y, int64_t n, PhiloxPlace place, Make make) {
+  for (int64_t s = gpu::thread_index(); 4 * s < n; s += gpu::thread_count()) {
+    T four[4];
+    make(place, s, four);
+    for (int i = 0; i < 4; ++i) {
+      if (4 * s + i < n) y[4 * s + i] = four[i];
+    }
+  }
+}
+template <class T, class Make>
+void run(const Launch& launch, const View& y, const RandomStream& stream, const Make& make) {
+  if (y.numel == 0) return;
+  GPU_LAUNCH((fill_random<T, Make>), gpu::blocks_for(y.numel, 4 * threads, 4096), threads, 0, launch, y.as<T>(),
+             y.numel, stream.philox, make);
+}
+
+template <class T>
+struct Uniform {
+  Real<T> from, to;
+  GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
+    const Units<Real<T>> u(place, s);
+    for (int i = 0; i < 4; ++i) {
+      const T value(u.unit[i] * (to - from) + from);
+      y[i] = static_cast<Real<T>>(value) == to ? T(from) : value;  // rounding may reach the excluded end
+    }
+  }
+};
+
+template <class T>
+struct Normal {
+  Real<T> mean, std;
+  GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
+    using R = Real<T>;
+    const Units<R> u(place, s);
+    for (int i = 0; i < 4; i += 2) {
+      const R radius = math::sqrt(R(-2) * math::log1p(-u.unit[i])), angle = R(6.283185307179586) * u.unit[i + 1];
+      y[i] = T(radius * math::cos(angle) * std + mean);
+      y[i + 1] = T(radius * math::sin(angle) * std + mean);
+    }
+  }
+};
+
+template <class T>
+struct Exponential {
+  Real<T> lambda;
+  GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
+    const Units<Real<T>> u(place, s);
+    for (int i = 0; i < 4; ++i) y[i] = T(-math::log1p(-u.unit[i]) / lambda);
+  }
+};
+
+template <class T>
+struct Integers {
+  IntegerRange integers;
+  GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
+    if (integers.wide) {
+      const WideDraws wide(place, s);
+      for (int i = 0; i < 4; ++i) y[i] = made_of(integers.range ? wide.draw[i] % integers.range : wide.draw[i]);
+    } else {
+      const PhiloxBlock b = philox(place, static_cast<uint64_t>(s), 0);
+      for (int i = 0; i < 4; ++i) y[i] = made_of(integers.range ? b.word[i] % integers.range : b.word[i]);
+    }
+  }
+  GPU_INLINE T made_of(uint64_t value) const {
+    return element<T>(static_cast<int64_t>(value + static_cast<uint64_t>(integers.base)));
+  }
+};
+
+/// p for all, or p[i] for each.
+template <class T>
+struct Bernoulli {
+  double p;
+  const T* each;
+  int64_t n;
+  GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
+    const Units<double> u(place, s);
+    for (int i = 0; i < 4; ++i) {
+      double probability = p;
+      if (each && 4 * s + i < n) probability = static_cast<double>(each[4 * s + i]);
+      y[i] = element<T>(u.unit[i] < probability ? 1 : 0);
+    }
+  }
+};
+
+// --- permutations: bitonic sort of {draw, position}, in shared memory as long as partners lie in one chunk
+
+struct Key {
+  uint64_t draw;
+  int64_t position;
+};
+constexpr int chunk = 1024;  // keys that a block of chunk / 2 threads sorts at once
+
+GPU_INLINE bool behind(const Key& a, const Key& b) {
+  return a.draw != b.draw ? a.draw > b.draw : a.position > b.position;
+}
+/// Orders a[low] and a[low + distance], upwards if bit `size` of their place is clear.
+GPU_INLINE void order(Key* a, int low, int distance, bool up) {
+  const Key x = a[low], y = a[low + distance];
+  if (behind(x, y) == up) {
+    a[low] = y;
+    a[low + distance] = x;
+  }
+}
+/// The place of pair `i` whose partners are `distance` apart.
+GPU_INLINE int64_t low_of(int64_t i, int64_t distance) { return 2 * i - i % distance; }
+
+/// keys[n ..] are larger than all others, so that they stay at the end.
+__global__ void __launch_bounds__(threads) draw_keys(Key* keys, int64_t n, int64_t padded, PhiloxPlace place) {
+  for (int64_t s = gpu::thread_index(); 4 * s < padded; s += gpu::thread_count()) {
+    const WideDraws wide(place, s);
+    for (int i = 0; i < 4; ++i) {
+      if (4 * s + i < padded) keys[4 * s + i] = {4 * s + i < n ? wide.draw[i] : ~uint64_t{0}, 4 * s + i};
+    }
+  }
+}
+
+/// The steps whose partners lie within a chunk, of the stages up to `last` (all of them if `first` is 2).
+__global__ void __launch_bounds__(chunk / 2) sort_chunks(Key* keys, int64_t first, int64_t last) {
+  __shared__ Key part[chunk];
+  const int64_t start = static_cast<int64_t>(blockIdx.x) * chunk;
+  const int i = static_cast<int>(threadIdx.x);
+  part[i] = keys[start + i];
+  part[i + chunk / 2] = keys[start + i + chunk / 2];
+  for (int64_t size = first; size <= last; size *= 2) {
+    for (int64_t distance = size / 2 < chunk / 2 ? size / 2 : chunk / 2; distance > 0; distance /= 2) {
+      __syncthreads();
+      const auto low = static_cast<int>(low_of(i, distance));
+      order(part, low, static_cast<int>(distance), ((start + low) & size) == 0);
+    }
+  }
+  __syncthreads();
+  keys[start + i] = part[i];
+  keys[start + i + chunk / 2] = part[i + chunk / 2];
+}
+
+__global__ void __launch_bounds__(threads) merge_far(Key* keys, int64_t pairs, int64_t size, int64_t distance) {
+  for (int64_t i = gpu::thread_index(); i < pairs; i += gpu::thread_count()) {
+    const int64_t low = low_of(i, distance);
+    const Key x = keys[low], y = keys[low + distance];
+    if (behind(x, y) == ((low & size) == 0)) {
+      keys[low] = y;
+      keys[low + distance] = x;
+    }
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads) take_positions(T* y, const Key* keys, int64_t n) {
+  for (int64_t i = gpu::thread_index(); i < n; i += gpu::thread_count()) y[i] = element<T>(keys[i].position);
+}
+
+void sort_keys(const Launch& launch, Key* keys, int64_t padded) {
+  const auto blocks = static_cast<unsigned>(padded / chunk);
+  const unsigned far_blocks = gpu::blocks_for(padded / 2, threads, 4096);
+  GPU_LAUNCH(sort_chunks, blocks, chunk / 2, 0, launch, keys, 2, chunk);
+  for (int64_t size = 2 * chunk; size <= padded; size *= 2) {
+    for (int64_t distance = size / 2; distance >= chunk; distance /= 2) {
+      GPU_LAUNCH(merge_far, far_blocks, threads, 0, launch, keys, padded / 2, size, distance);
+    }
+    GPU_LAUNCH(sort_chunks, blocks, chunk / 2, 0, launch, keys, size, size);
+  }
+}
+
+// --- choices
+
+/// sums[row, c] = weights[row, 0] + ... + weights[row, c], in double; a block per row, each thread a run of columns.
+template <class T>
+__global__ void __launch_bounds__(threads) running_sums(double* sums, const T* weights, int64_t cols) {
+  __shared__ double before[threads];
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * cols, run = (cols + threads - 1) / threads;
+  const auto t = static_cast<int>(threadIdx.x);
+  const int64_t begin = t * run < cols ? t * run : cols, end = begin + run < cols ? begin + run : cols;
+  double sum = 0;
+  for (int64_t c = begin; c < end; ++c) sums[row + c] = sum += static_cast<double>(weights[row + c]);
+  before[t] = sum;
+  __syncthreads();
+  double start = 0;
+  for (int i = 0; i < t; ++i) start += before[i];
+  for (int64_t c = begin; c < end; ++c) sums[row + c] += start;
+}
+
+/// y[r, s] = the first column whose running sum exceeds the draw.
+__global__ void __launch_bounds__(threads)
+    choose(int64_t* y, const double* sums, int64_t count, int64_t samples, int64_t cols, PhiloxPlace place) {
+  for (int64_t i = gpu::thread_index(); i < count; i += gpu::thread_count()) {
+    const Units<double> u(place, i / 4);
+    const double* row = sums + i / samples * cols;
+    const double wanted = u.unit[i % 4] * row[cols - 1];
+    int64_t low = 0, high = cols - 1;
+    while (low < high) {
+      const int64_t middle = (low + high) / 2;
+      if (row[middle] > wanted) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    // Rounding may reach the sum itself; columns of weight 0 at the end must not be chosen.
+    while (low > 0 && row[low] == row[low - 1]) --low;
+    y[i] = low;
+  }
+}
+
+#define FULMEN_FOR_EACH_REAL(X) \
+  X(float, Float)               \
+  X(double, Double)             \
+  X(::fulmen::Half, Half)       \
+  X(::fulmen::BFloat16, BFloat16)
+
+}  // namespace
+
+void random_uniform(const Launch& launch, View y, double from, double to, RandomStream stream) {
+  switch (y.dtype) {
+#define X(T, N)       \
+  case ScalarType::N: \
+    return run<T>(launch, y, stream, Uniform<T>{static_cast<Real<T>>(from), static_cast<Real<T>>(to)});
+    FULMEN_FOR_EACH_REAL(X)
+#undef X
+    default:
+      break;
+  }
+}
+
+void random_normal(const Launch& launch, View y, double mean, double std, bool, RandomStream stream) {
+  switch (y.dtype) {
+#define X(T, N)       \
+  case ScalarType::N: \
+    return run<T>(launch, y, stream, Normal<T>{static_cast<Real<T>>(mean), static_cast<Real<T>>(std)});
+    FULMEN_FOR_EACH_REAL(X)
+#undef X
+    default:
+      break;
+  }
+}
+
+void random_exponential(const Launch& launch, View y, double lambda, RandomStream stream) {
+  switch (y.dtype) {
+#define X(T, N)       \
+  case ScalarType::N: \
+    return run<T>(launch, y, stream, Exponential<T>{static_cast<Real<T>>(lambda)});
+    FULMEN_FOR_EACH_REAL(X)
+#undef X
+    default:
+      break;
+  }
+}
+
+void random_integers(const Launch& launch, View y, IntegerRange integers, RandomStream stream) {
+  switch (y.dtype) {
+#define X(T, N)       \
+  case ScalarType::N: \
+    return run<T>(launch, y, stream, Integers<T>{integers});
+    FULMEN_FOR_EACH_DTYPE(X)
+#undef X
+    default:
+      break;
+  }
+}
+
+void random_bernoulli(const Launch& launch, View y, double p, RandomStream stream) {
+  switch (y.dtype) {
+#define X(T, N)       \
+  case ScalarType::N: \
+    return run<T>(launch, y, stream, Bernoulli<T>{p, nullptr, y.numel});
+    FULMEN_FOR_EACH_DTYPE(X)
+#undef X
+    default:
+      break;
+  }
+}
+
+void random_bernoulli_each(const Launch& launch, View y, ConstView p, RandomStream stream) {
+  switch (y.dtype) {
+#define X(T, N)       \
+  case ScalarType::N: \
+    return run<T>(launch, y, stream, Bernoulli<T>{0, p.as<T>(), y.numel});
+    FULMEN_FOR_EACH_REAL(X)
+#undef X
+    default:
+      break;
+  }
+}
+
+void random_permutation(const Launch& launch, View y, RandomStream stream) {
+  const int64_t n = y.numel;
+  if (n == 0) return;
+  int64_t padded = chunk;
+  while (padded < n) padded *= 2;
+  const Workspace workspace(launch, static_cast<size_t>(padded) * sizeof(Key));
+  Key* keys = workspace.as<Key>();
+  GPU_LAUNCH(draw_keys, gpu::blocks_for(padded, 4 * threads, 4096), threads, 0, launch, keys, n, padded, stream.philox);
+  sort_keys(launch, keys, padded);
+  const unsigned blocks = gpu::blocks_for(n, threads, 4096);
+  switch (y.dtype) {
+#define X(T, N)                                                                    \
+  case ScalarType::N:                                                              \
+    GPU_LAUNCH(take_positions<T>, blocks, threads, 0, launch, y.as<T>(), keys, n); \
+    break;
+    FULMEN_FOR_EACH_DTYPE(X)
+#undef X
+    default:
+      break;
+  }
+}
+
+void random_choices(const Launch& launch, View y, ConstView weights, View, RandomStream stream) {
+  const int64_t cols = weights.size(-1), samples = y.size(-1);
+  if (y.numel == 0) return;
+  const int64_t rows = y.numel / samples;
+  const Workspace workspace(launch, static_cast<size_t>(rows * cols) * sizeof(double));
+  double* sums = workspace.as<double>();
+  switch (weights.dtype) {
+#define X(T, N)                                                                                                \
+  case ScalarType::N:                                                                                          \
+    GPU_LAUNCH(running_sums<T>, static_cast<unsigned>(rows), threads, 0, launch, sums, weights.as<T>(), cols); \
+    break;
+    FULMEN_FOR_EACH_REAL(X)
+#undef X
+    default:
+      break;
+  }
+  GPU_LAUNCH(choose, gpu::blocks_for(y.numel, threads, 4096), threads, 0, launch, y.as<int64_t>(), sums, y.numel,
+             samples, cols, stream.philox);
+}
+
+}  // namespace fulmen::cuda
