@@ -18,7 +18,6 @@ else()
   fulmen_require(OpenMP OpenMP::OpenMP_CXX "g++" "threads of the CPU kernels" COMPONENTS CXX)
 endif()
 fulmen_require(Threads Threads::Threads "libc6-dev" "data loader workers")
-fulmen_require(Eigen3 Eigen3::Eigen "libeigen3-dev" "matrix products and small linear algebra")
 fulmen_require(nlohmann_json nlohmann_json::nlohmann_json "nlohmann-json3-dev" "metadata of checkpoints")
 
 # The include directories alone: what a static library uses inside must not become a dependency of its users.

@@ -16,22 +16,20 @@ file(GLOB cpu_kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu
 
 # The sources of kernels/cpu for one x86-64 level, as an object library `cpu_v<level>`.
 #
-# FULMEN_ISA names the namespace of this build of the kernels, and Eigen gets a namespace of its own per level: an inline
-# function compiled for AVX-512 must never share its name with one compiled for less, or the linker keeps either of the two
-# for everyone. scripts/check_archive looks at the result. A debug build optimizes kernels as well, because an inline
+# FULMEN_ISA names the namespace of this build of the kernels: an inline function compiled for AVX-512 must never share its
+# name with one compiled for less, or the linker keeps either of the two for everyone. scripts/check_archive looks at the result. A debug build optimizes kernels as well, because an inline
 # function that stays a function of its own would be such a shared name.
 function(fulmen_cpu_kernels level)
   set(target cpu_v${level})
   add_library(${target} OBJECT ${cpu_kernel_sources})
   fulmen_options(${target})
   target_compile_definitions(${target} PRIVATE
-    FULMEN_ISA=cpu_v${level} FULMEN_ISA_LEVEL=${level} Eigen=Eigen_v${level} EIGEN_MPL2_ONLY EIGEN_DONT_PARALLELIZE)
+    FULMEN_ISA=cpu_v${level} FULMEN_ISA_LEVEL=${level})
   target_compile_options(${target} PRIVATE -march=x86-64-v${level} ${ARGN}
     $<IF:$<CONFIG:Debug>,-O2,-O3> -fno-math-errno -fno-trapping-math -ffp-contract=fast
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>  # g++ 12 warns about its own AVX-512 headers,
     $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)       # clang of every loop marked simd that it keeps as it is
   target_include_directories(${target} PRIVATE ${FULMEN_INCLUDE_ROOT})
-  fulmen_use_headers(${target} Eigen3::Eigen)
   target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   if(FULMEN_NO_POOL)
