@@ -1,0 +1,60 @@
+#include <fulmen/kernels/cuda/gemm_problem.h>
+
+// c = alpha a b + beta add on the device: reads the layouts, merges the batch dimensions and hands the products to the
+// kernels of their type. Sums are float for float16, bfloat16 and float, double for double; integers wrap. Any strides
+// of a, b and add are accepted. No result depends on the device or on the run.
+namespace fulmen::cuda {
+
+namespace {
+
+GemmStrides matrix_strides(const ConstView& v) {
+  return v.data ? GemmStrides{v.stride(-2), v.stride(-1), {}} : GemmStrides{};
+}
+
+/// The batch dimensions, outermost first; two neighbours become one where every operand walks through both evenly.
+void merge_batch(GemmProblem& p, const View& c, const ConstView& a, const ConstView& b, const ConstView& add) {
+  p.batch_dims = 0;
+  for (int d = 0; d < c.ndim - 2; ++d) {
+    if (c.sizes[d] == 1) continue;
+    int last = p.batch_dims - 1;
+    auto continues = [&](const GemmStrides& strides, const ConstView& v) {
+      return !v.data || strides.batch[last] == v.strides[d] * c.sizes[d];
+    };
+    if (last >= 0 && continues(p.a_strides, a) && continues(p.b_strides, b) && continues(p.add_strides, add)) {
+      p.batch_sizes[last] *= c.sizes[d];
+    } else {
+      last = p.batch_dims++;
+      p.batch_sizes[last] = c.sizes[d];
+    }
+    p.a_strides.batch[last] = a.strides[d];
+    p.b_strides.batch[last] = b.strides[d];
+    p.add_strides.batch[last] = add.data ? add.strides[d] : 0;
+  }
+}
+
+}  // namespace
+
+void gemm(const Launch& launch, const View& c, const ConstView& a, const ConstView& b, const ConstView& add,
+          GemmScale scale) {
+  if (c.numel == 0) return;
+  GemmProblem p{};
+  p.rows = c.size(-2), p.cols = c.size(-1), p.depth = a.size(-1);
+  p.batches = c.numel / (p.rows * p.cols);
+  p.a = a.data, p.b = b.data, p.add = add.data, p.c = c.data;
+  p.a_strides = matrix_strides(a), p.b_strides = matrix_strides(b), p.add_strides = matrix_strides(add);
+  merge_batch(p, c, a, b, add);
+  p.alpha = scale.alpha, p.beta = scale.beta;
+  switch (c.dtype) {
+    case ScalarType::Float:
+      return gemm_of_floats(launch, p);
+    case ScalarType::Double:
+      return gemm_of_doubles(launch, p);
+    case ScalarType::Half:
+    case ScalarType::BFloat16:
+      return gemm_of_halves(launch, p, c.dtype);
+    default:
+      return gemm_of_integers(launch, p, c.dtype);
+  }
+}
+
+}  // namespace fulmen::cuda

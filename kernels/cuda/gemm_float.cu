@@ -1,0 +1,41 @@
+#include <fulmen/kernels/cuda/gemm_simt.cuh>
+
+// Products of float, summed in float: tiles of 128 x 128 where there are enough of them, 64 x 64 otherwise.
+namespace fulmen::cuda {
+
+namespace {
+
+using LargeTile = SimtTile<128, 128, 8, 2>;
+using SmallTile = SimtTile<64, 64, 16, 2>;
+/// From how many large tiles on they are worth their idle last wave: about one per processor.
+constexpr int64_t enough_large_tiles = 96;
+
+template <class Tile>
+void launch_float(const Launch& launch, GemmProblem& p, bool vectors, bool a_depth, bool b_depth) {
+  cut_into_tiles(p, Tile::rows, Tile::cols, Tile::depth, 256);
+  if (vectors) {
+    launch_simt<float, float, Tile, 4>(launch, p, a_depth, b_depth);
+  } else {
+    launch_simt<float, float, Tile, 1>(launch, p, a_depth, b_depth);
+  }
+}
+
+}  // namespace
+
+void gemm_of_floats(const Launch& launch, GemmProblem p) {
+  const GemmStrides &a = p.a_strides, &b = p.b_strides;
+  bool a_depth = runs_along_depth(a.col, a.row, p.depth, p.rows);
+  bool b_depth = runs_along_depth(b.row, b.col, p.depth, p.cols);
+  bool vectors = (a_depth ? reads_in_vectors<float>(p, p.a, a, a.col, a.row, p.depth)
+                          : reads_in_vectors<float>(p, p.a, a, a.row, a.col, p.rows)) &&
+                 (b_depth ? reads_in_vectors<float>(p, p.b, b, b.row, b.col, p.depth)
+                          : reads_in_vectors<float>(p, p.b, b, b.col, b.row, p.cols));
+  int64_t large_tiles = (p.rows / 128) * (p.cols / 128) * p.batches;
+  if (large_tiles >= enough_large_tiles) {
+    launch_float<LargeTile>(launch, p, vectors, a_depth, b_depth);
+  } else {
+    launch_float<SmallTile>(launch, p, vectors, a_depth, b_depth);
+  }
+}
+
+}  // namespace fulmen::cuda
