@@ -100,7 +100,7 @@ GPU_INLINE void update_range(const OptimSlice& s, const Rule& rule, int64_t begi
   for (int64_t i = begin + N * static_cast<int64_t>(threadIdx.x); i < end; i += N * threads) {
     auto p = gpu::load_vec<N>(param + i);
     const auto g = gpu::load_vec<N>(static_cast<const T*>(s.grad) + i);
-    gpu::Vec<T, N> held[Rule::states];
+    gpu::Vec<T, N> held[Rule::states]{};
 #pragma unroll
     for (int k = 0; k < Rule::states; ++k) {
       if (rule.uses(k)) held[k] = gpu::load_vec<N>(state[k] + i);
