@@ -59,7 +59,8 @@ void throw_faults(int device) {
                     " columns"));
   }
   fail_index(str(found.op, ": index ", found.value, " is out of bounds for dimension with size ", found.limit,
-                 ": index out of range in self, position ", found.position, " of the flattened indices", where));
+                 ": index out of range in self: index ", found.value, " at position ", found.position,
+                 " of the flattened indices", where));
 }
 
 }  // namespace fulmen::cuda

@@ -31,7 +31,7 @@ OP_TABLE_ROWS(embedding) {
           [] {
             embedding(zeros({3, 2}, here()), tensor({0, 1, 3}, here()));
           },
-          "index 3 at position 2 of the flattened indices; the table has rows 0 to 2")
+          "index 3 at position 2 of the flattened indices")
       .error(
           "negative index",
           [] {

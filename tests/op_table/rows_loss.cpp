@@ -44,7 +44,8 @@ void pairs(Table& table, const char* name, std::function<Tensor(const Tensor&, c
                        [=] {
                          call(full({4, 1}, 0.5, here()), full({4}, 0.5, here()), Reduction::Mean);
                        },
-                       "prediction float32[4, 1] on cpu and target float32[4] on cpu differ");
+                       str("prediction float32[4, 1] on ", device_under_test(), " and target float32[4] on ",
+                           device_under_test(), " differ"));
     more(row);
     if (reduction == Reduction::Mean) row.large({{1 << 20}, {1 << 20}});
   }

@@ -18,7 +18,7 @@ OP_TABLE_ROWS(choices) {
       .large({{1 << 20}, {1 << 20}, {1 << 20}})
       .error(
           "condition", [] { where(ones({2}, here()), ones({2}, here()), ones({2}, here())); },
-          "where: expected the condition to be a bool tensor; got float32[2] on cpu");
+          str("where: expected the condition to be a bool tensor; got float32[2] on ", device_under_test()));
   table.row("masked_fill")
       .inputs({{3, 5}, {3, 5}})
       .inputs({{2, 3, 4}, {3, 1}})
