@@ -26,10 +26,10 @@ void gemm_of_floats(const Launch& launch, GemmProblem p) {
   const GemmStrides &a = p.a_strides, &b = p.b_strides;
   bool a_depth = runs_along_depth(a.col, a.row, p.depth, p.rows);
   bool b_depth = runs_along_depth(b.row, b.col, p.depth, p.cols);
-  bool vectors = (a_depth ? reads_in_vectors<float>(p, p.a, a, a.col, a.row, p.depth)
-                          : reads_in_vectors<float>(p, p.a, a, a.row, a.col, p.rows)) &&
-                 (b_depth ? reads_in_vectors<float>(p, p.b, b, b.row, b.col, p.depth)
-                          : reads_in_vectors<float>(p, p.b, b, b.col, b.row, p.cols));
+  // Pieces of 4 floats lie inside or outside as a whole, so the operands' extents must allow them as well.
+  bool vectors = reads_in_vectors<float>(p, p.a, a, a_depth ? a.col : a.row, a_depth ? a.row : a.col) &&
+                 reads_in_vectors<float>(p, p.b, b, b_depth ? b.row : b.col, b_depth ? b.col : b.row) &&
+                 (a_depth ? p.depth : p.rows) % 4 == 0 && (b_depth ? p.depth : p.cols) % 4 == 0;
   int64_t large_tiles = (p.rows / 128) * (p.cols / 128) * p.batches;
   if (large_tiles >= enough_large_tiles) {
     launch_float<LargeTile>(launch, p, vectors, a_depth, b_depth);

@@ -22,6 +22,7 @@ struct GemmProblem {
   int64_t batch_sizes[max_dims - 2];
   int batch_dims;  ///< neighbouring dimensions are merged, so mostly 0 or 1
   double alpha, beta;
+  bool a_aligned, b_aligned;  ///< reads_in_vectors of the operands, for kernels that ask
 
   // How it is cut into blocks (cut_into_tiles).
   int row_tiles, col_tiles, products;  ///< of one product; `products` is `batches`: the grid limits both to 31 bits
@@ -30,13 +31,13 @@ struct GemmProblem {
   void* partial;                       ///< [splits, batches, rows, cols] sums of the accumulation type, if splits > 1
 };
 
-/// True if the operand's rows (of length `cols`) or, transposed, its columns can be read in aligned 16-byte pieces.
-/// `along`: the stride that must be 1, `across`: the other one; `extent`: how many elements lie along.
+/// True if an operand's rows (or columns) can be read in aligned pieces of 16 bytes. `along`: the stride within a
+/// piece; `across`: the other one.
 template <class T>
 inline bool reads_in_vectors(const GemmProblem& p, const void* data, const GemmStrides& strides, int64_t along,
-                             int64_t across, int64_t extent) {
+                             int64_t across) {
   constexpr int width = gpu::vec_width<T>;
-  bool aligned = along == 1 && extent % width == 0 && gpu::aligned_for<width>(static_cast<const T*>(data), across);
+  bool aligned = along == 1 && gpu::aligned_for<width>(static_cast<const T*>(data), across);
   for (int d = 0; d < p.batch_dims; ++d) aligned = aligned && strides.batch[d] % width == 0;
   return aligned;
 }

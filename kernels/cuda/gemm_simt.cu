@@ -25,11 +25,6 @@ void launch_any(const Launch& launch, GemmProblem& p) {
 
 void gemm_of_doubles(const Launch& launch, GemmProblem p) { launch_any<double, double>(launch, p); }
 
-void gemm_of_halves(const Launch& launch, GemmProblem p, ScalarType dtype) {
-  if (dtype == ScalarType::Half) return launch_any<Half, float>(launch, p);
-  launch_any<BFloat16, float>(launch, p);
-}
-
 void gemm_of_integers(const Launch& launch, GemmProblem p, ScalarType dtype) {
   switch (dtype) {
     case ScalarType::Byte:

@@ -4,6 +4,10 @@
 
 #include <cmath>
 
+#ifdef FULMEN_EMULATED
+#include <emulator/control.h>
+#endif
+
 using namespace fulmen;
 
 // Matrix products on the device against the CPU's: layouts, sizes around the edges of tiles, batches, dtypes.
@@ -79,7 +83,8 @@ TEST_SUITE("cuda") {
     const int64_t shapes[][3] = {{1, 1, 1},   {3, 5, 7},    {64, 64, 32}, {65, 63, 33},
                                  {1, 72, 50}, {130, 8, 96}, {72, 1, 40},  {16, 136, 17}};
     for (DType dtype : dtypes) {
-      for (auto [rows, cols, depth] : shapes) {
+      for (const auto& shape : shapes) {
+        const int64_t rows = shape[0], cols = shape[1], depth = shape[2];
         INFO(static_cast<int>(dtype) << ": " << rows << " x " << cols << " x " << depth);
         check_product(numbers({rows, depth}, dtype, 1), numbers({depth, cols}, dtype, 2));
       }
@@ -135,6 +140,22 @@ TEST_SUITE("cuda") {
       CHECK(equal(matmul(ad, bd).cpu(), first));
     }
   }
+
+#ifdef FULMEN_EMULATED
+  TEST_CASE("matrix units read shared memory without bank conflicts, in every layout") {
+    for (int64_t batch : {1, 96}) {  // small tiles, large tiles
+      Tensor a = numbers({batch, 128, 64}, kHalf, 1), b = numbers({batch, 64, 128}, kHalf, 2);
+      emulator::reset_counters();
+      for (Place a_place : {Place::dense, Place::transposed}) {
+        for (Place b_place : {Place::dense, Place::transposed}) {
+          CHECK(matmul(on_device(a, a_place), on_device(b, b_place)).cpu().defined());
+        }
+      }
+      CHECK(emulator::counters().matrix_phases > 0);
+      CHECK(emulator::counters().matrix_conflicts == 0);
+    }
+  }
+#endif
 
   TEST_CASE("large products of float and of bfloat16") {
     for (DType dtype : {kFloat, kBFloat16}) {
