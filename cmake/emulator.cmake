@@ -24,5 +24,25 @@ function(fulmen_emulate target)
   set_source_files_properties(${sources} TARGET_DIRECTORY ${target} PROPERTIES
     LANGUAGE CXX COMPILE_DEFINITIONS FULMEN_GPU_CODE
     COMPILE_OPTIONS "-x;c++;-march=x86-64-v3;-ffp-contract=fast;-Wno-unknown-pragmas;-Wno-psabi")
+  if(FULMEN_EMULATOR_CHECKED)
+    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      message(FATAL_ERROR "FULMEN_EMULATOR_CHECKED needs clang: g++ 12 does not instrument every store. CXX=clang++")
+    endif()
+    # Instrumented, but not linked with the sanitizer: tests/emulator/check_calls.cpp takes its calls.
+    set_property(SOURCE ${sources} TARGET_DIRECTORY ${target} APPEND PROPERTY
+      COMPILE_OPTIONS "-fsanitize=thread;-O1;-gline-tables-only")
+  endif()
   target_link_libraries(${target} PRIVATE emulator)
+endfunction()
+
+# emulator_tests: the emulator's own tests, tests/emulator/*_test.cu.
+function(fulmen_add_emulator_tests)
+  file(GLOB test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*_test.cu)
+  add_executable(emulator_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${test_sources})
+  fulmen_options(emulator_tests)
+  target_compile_options(emulator_tests PRIVATE -O1)
+  target_include_directories(emulator_tests PRIVATE ${FULMEN_INCLUDE_ROOT})
+  target_link_libraries(emulator_tests PRIVATE doctest::doctest)
+  fulmen_emulate(emulator_tests)
+  fulmen_add_test(emulator LABELS emulator COMMAND emulator_tests)
 endfunction()

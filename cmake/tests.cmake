@@ -60,6 +60,10 @@ if(unit_sources)
   endif()
 endif()
 
+if(FULMEN_CUDA STREQUAL "EMULATED")
+  fulmen_add_emulator_tests()
+endif()
+
 # op_table, conformance: executables with their own main.
 foreach(suite op_table conformance)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${suite}/*.cpp)

@@ -8,26 +8,23 @@
 namespace emulator {
 
 struct Block;
-struct Barrier;
 
 struct CheckHooks {
-  void (*allocated)(void* p, size_t bytes);
+  /// Address space for an allocation and the unmapped page after it.
+  void* (*reserve)(size_t bytes);
   void (*freed)(void* p, size_t bytes);
   void (*initialized)(void* to, const void* from, size_t bytes);
   void (*host_range)(void* p, size_t bytes, bool live);
-  void (*access)(const void* p, size_t bytes, Access access, void* caller);
+  void (*access)(const void* p, size_t bytes, Access access, Site site);
   void (*launch_begins)(const void* arguments, size_t bytes);
   void (*block_begins)(Block& block);
   // What orders accesses: a release gives what the calling thread has done to `object`, an acquire takes it over.
   void (*release)(const void* object);
   void (*acquire)(const void* object, Thread& thread);
-  void (*warp_meets)(Warp& warp);
+  void (*syncwarp)(Thread& thread);
 };
 extern const CheckHooks* check_hooks;
 
-inline void note_allocated(void* p, size_t bytes) {
-  if (check_hooks) check_hooks->allocated(p, bytes);
-}
 inline void note_freed(void* p, size_t bytes) {
   if (check_hooks) check_hooks->freed(p, bytes);
 }
@@ -47,8 +44,8 @@ inline void note_acquire(const void* object, Thread& thread) {
   if (check_hooks) check_hooks->acquire(object, thread);
 }
 inline void note_acquire(const void* object) { note_acquire(object, *current); }
-inline void note_syncwarp(Warp& warp) {
-  if (check_hooks) check_hooks->warp_meets(warp);
+inline void note_syncwarp() {
+  if (check_hooks) check_hooks->syncwarp(*current);
 }
 
 }  // namespace emulator

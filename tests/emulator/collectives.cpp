@@ -54,7 +54,7 @@ Meeting& find_meeting(Warp& warp, uint32_t mask, Collective kind, Site site) {
 
 void finish_meeting(Warp& warp, Meeting& meeting, Leader leader) {
   uint32_t arrived = meeting.arrived;
-  if (meeting.kind == Collective::syncwarp) note_syncwarp(warp);
+  if (meeting.kind == Collective::syncwarp) note_syncwarp();
   if (leader != nullptr) leader(meeting.arguments, arrived);
   Meeting& last = warp.meeting[static_cast<size_t>(--warp.meetings)];
   if (&meeting != &last) meeting = last;

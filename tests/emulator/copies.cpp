@@ -10,6 +10,7 @@ struct AsyncCopy {
   unsigned char* to;
   const void* from;
   size_t bytes, valid;
+  Site site;
 };
 struct AsyncCopies {
   std::vector<AsyncCopy> copies;     // in the order of issue
@@ -25,7 +26,7 @@ AsyncCopies& copies_of(Thread& thread) {
 }
 
 void run(const AsyncCopy& copy) {
-  note_access(copy.to, copy.bytes, Access::write);
+  note_access(copy.to, copy.bytes, Access::write, copy.site);
   copy_bytes(copy.to, copy.from, copy.valid);
   fill_bytes(copy.to + copy.valid, 0, copy.bytes - copy.valid);
 }
@@ -44,10 +45,11 @@ void cp_async(void* shared, const void* global, int bytes, int valid, Site site)
   if (!in_shared(shared, size)) {
     fail("cp.async at %s:%d: the destination %p is not in this block's shared memory", site.file, site.line, shared);
   }
-  note_access(shared, size, Access::write);
-  if (valid > 0) note_access(global, static_cast<size_t>(valid), Access::read);
+  note_access(shared, size, Access::write, site);
+  if (valid > 0) note_access(global, static_cast<size_t>(valid), Access::read, site);
   fill_bytes(shared, 0xff, size);
-  copies_of(*current).copies.push_back({static_cast<unsigned char*>(shared), global, size, static_cast<size_t>(valid)});
+  copies_of(*current).copies.push_back(
+      {static_cast<unsigned char*>(shared), global, size, static_cast<size_t>(valid), site});
 }
 
 void cp_async_commit() {

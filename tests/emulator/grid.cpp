@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "block.h"
+#include "check.h"
 
 // Blocks of a grid, spread over host threads. While a grid runs, an access to unmapped memory ends its block with a
 // report instead of the process.
@@ -93,7 +94,8 @@ class Workers {
 
   void run(Grid& grid) {
     std::unique_lock lock(mutex_);
-    auto wanted = std::min<uint64_t>(static_cast<uint64_t>(settings().threads), grid.blocks);
+    // The checks keep one shadow, so they want one block at a time.
+    auto wanted = check_hooks ? 1 : std::min<uint64_t>(static_cast<uint64_t>(settings().threads), grid.blocks);
     while (threads_.size() < wanted) threads_.emplace_back([this] { work(); });
     grid_ = &grid;
     places_ = busy_ = static_cast<int>(wanted);

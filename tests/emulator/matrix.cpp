@@ -53,7 +53,7 @@ void find_rows(void** arguments, int m, unsigned char* (&rows)[8]) {
       fail("%s at %s:%d: the row address of lane %d, %p, is not in shared memory", access.site.what, access.site.file,
            access.site.line, lane, static_cast<void*>(access.row));
     }
-    note_access(access.row, 16, access.store ? Access::write : Access::read);
+    note_access(access.row, 16, access.store ? Access::write : Access::read, access.site);
   }
   count_conflicts(rows);
 }

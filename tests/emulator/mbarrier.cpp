@@ -41,6 +41,7 @@ void store(uint64_t* barrier, State state) {
   auto& waits = running->mbarrier_waits;
   for (size_t i = 0; i < waits.size();) {
     if (waits[i].barrier == barrier && static_cast<int>(state.phase) != waits[i].parity) {
+      note_acquire(barrier, *waits[i].thread);  // what was released by now, not what comes before it runs again
       make_ready(waits[i].thread);
       waits.erase(waits.begin() + static_cast<long>(i));
     } else {
@@ -93,8 +94,9 @@ void mbarrier_wait(uint64_t* barrier, int parity, Site site) {
   if (static_cast<int>(load(barrier, site).phase) == parity) {
     running->mbarrier_waits.push_back({current, barrier, parity});
     wait_at(site);
+  } else {
+    note_acquire(barrier);
   }
-  note_acquire(barrier);
 }
 
 }  // namespace emulator

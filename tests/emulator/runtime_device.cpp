@@ -108,8 +108,8 @@ void reset_counters() {
   matrix_phases = matrix_conflicts = 0;
 }
 
-void note_access(const void* p, size_t bytes, Access access) {
-  if (check_hooks && current) check_hooks->access(p, bytes, access, __builtin_return_address(0));
+void note_access(const void* p, size_t bytes, Access access, Site site) {
+  if (check_hooks && current) check_hooks->access(p, bytes, access, site);
 }
 
 void launch_call(const KernelCall& call, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream) {

@@ -25,7 +25,11 @@ uint64_t device_bytes = 0, device_peak = 0;
 
 void* map_device(size_t bytes) {
   size_t used = (bytes + alignment - 1) / alignment * alignment, mapped = (used + page - 1) / page * page + page;
-  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* place = check_hooks != nullptr ? check_hooks->reserve(mapped) : nullptr;
+  if (check_hooks != nullptr && place == nullptr) return nullptr;
+  int fixed = place == nullptr ? 0 : MAP_FIXED;
+  void* memory =
+      mmap(place, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto* end = static_cast<unsigned char*>(memory) + mapped - page;
   mprotect(end, page, PROT_NONE);
@@ -34,7 +38,6 @@ void* map_device(size_t bytes) {
   device_memory[reinterpret_cast<uintptr_t>(start)] = {bytes, memory, mapped};
   device_bytes += bytes;
   if (device_bytes > device_peak) device_peak = device_bytes;
-  note_allocated(start, bytes);
   return start;
 }
 
@@ -43,7 +46,12 @@ bool release_device(void* pointer) {
   if (found == device_memory.end()) return false;
   note_freed(pointer, found->second.bytes);
   device_bytes -= found->second.bytes;
-  munmap(found->second.memory, found->second.mapped);
+  if (check_hooks != nullptr) {  // the addresses stay taken
+    mmap(found->second.memory, found->second.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+         -1, 0);
+  } else {
+    munmap(found->second.memory, found->second.mapped);
+  }
   device_memory.erase(found);
   return true;
 }

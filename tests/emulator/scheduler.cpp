@@ -8,6 +8,7 @@
 
 #include "asan.h"
 #include "block.h"
+#include "check.h"
 
 // Who runs next. Threads start one after the other on one fiber as long as none has to wait; a thread that waits keeps
 // its fiber's stack, and threads that can continue come before threads that have not started.
@@ -43,6 +44,7 @@ Thread* next_ready(Block& block) {
 }
 
 [[noreturn]] void report_deadlock(Block& block) {
+  current = nullptr;  // nobody's doing
   std::string waiting;
   int blocked = 0, shown = 0;
   const Thread* last_shown = nullptr;
@@ -59,7 +61,6 @@ Thread* next_ready(Block& block) {
     last_shown = &thread;
     ++shown;
   }
-  current = nullptr;
   fail("deadlock: %d of %d threads wait, %d have exited%s", blocked, block.size, block.size - block.live,
        waiting.c_str());
 }
@@ -128,8 +129,10 @@ void fail(const char* format, ...) {
   va_end(arguments);
   if (running == nullptr) throw std::logic_error(text);
   Block& block = *running;
+  const Thread* thread = current;
+  current = nullptr;  // the rest is no access of the kernel
   std::string message = std::string(block.call.name) + ": ";
-  if (const Thread* thread = current) {
+  if (thread != nullptr) {
     char place[160];
     std::snprintf(place, sizeof place, "block (%u,%u,%u) thread (%u,%u,%u): ", block.shape.index.x, block.shape.index.y,
                   block.shape.index.z, thread->index.x, thread->index.y, thread->index.z);
@@ -255,6 +258,7 @@ void Block::run(uint3 index) {
   }
   running = this;
   poison_shared(*this);
+  if (check_hooks) check_hooks->block_begins(*this);
   start_thread(*this, &host_stack_pointer, &host_fake_stack);
   asan::finish_switch(host_fake_stack);
   if (failed) {

@@ -21,6 +21,8 @@ struct BoxStores {
 
 namespace {
 
+constexpr Site engine_site{"the copy engine", "", 0};
+
 TensorMap decode(const CUtensorMap& map, const char* what, int rank) {
   TensorMap decoded;
   copy_bytes(&decoded, &map, sizeof decoded);
@@ -73,8 +75,8 @@ void run(const BoxStore& store) {
   copy_bytes(&map, &store.map, sizeof map);
   for_each_chunk(map, store.from, store.coordinates, [](unsigned char* shared, unsigned char* global, size_t bytes) {
     if (global == nullptr) return;
-    note_access(shared, bytes, Access::read);
-    note_access(global, bytes, Access::write);
+    note_access(shared, bytes, Access::read, engine_site);
+    note_access(global, bytes, Access::write, engine_site);
     copy_bytes(global, shared, bytes);
   });
 }
@@ -93,7 +95,7 @@ std::array<int, 5> to_array(const int (&coordinates)[5]) {
 void tma_load(void* shared, const CUtensorMap* map, uint64_t* barrier, const int (&coordinates)[5], int rank) {
   TensorMap decoded = decode(*map, "TMA load", rank);
   check_shared(decoded, shared, "TMA load");
-  note_access(shared, decoded.box_bytes(), Access::write);
+  note_access(shared, decoded.box_bytes(), Access::write, engine_site);
   note_release(barrier);  // the bytes themselves: readers wait at the barrier
   fill_bytes(shared, 0xff, decoded.box_bytes());
   running->loads.push_back({*map, static_cast<unsigned char*>(shared), barrier, to_array(coordinates), current});
@@ -114,7 +116,7 @@ bool run_load(Block& block) {
     if (global == nullptr) {
       fill_bytes(shared, map.fill, bytes);
     } else {
-      note_access(global, bytes, Access::read);
+      note_access(global, bytes, Access::read, engine_site);
       copy_bytes(shared, global, bytes);
     }
   });

@@ -5,6 +5,7 @@
 #include <emulator/runtime_api.h>
 #ifdef FULMEN_GPU_CODE
 #include <emulator/atomics.h>
+#include <emulator/checked.h>
 #include <emulator/hopper.h>
 #include <emulator/intrinsics.h>
 #include <emulator/launch.h>

@@ -72,7 +72,7 @@ void yield();
 
 /// The checked build learns of accesses that no instrumented instruction makes.
 enum class Access : uint8_t { read, write, atomic };
-void note_access(const void* p, size_t bytes, Access access);
+void note_access(const void* p, size_t bytes, Access access, Site site);
 
 }  // namespace emulator
 
