@@ -1,5 +1,6 @@
-// Eigen's matrix product, the yardstick for ours (docs/decisions/0005): compiled for x86-64-v3, where Eigen 3.4 is fastest
-// on the processors measured so far. Nothing but this function may come out of this file, see cmake/library.cmake.
+// Eigen's matrix product, the yardstick for ours (docs/decisions/0005): compiled for x86-64-v3, where Eigen 3.4 is
+// fastest on the processors measured so far. Nothing but this function may come out of this file, see
+// cmake/library.cmake.
 #include <fulmen/bench/eigen_product.h>
 
 #include <Eigen/Core>

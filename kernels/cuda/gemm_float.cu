@@ -6,7 +6,7 @@ namespace fulmen::cuda {
 namespace {
 
 using LargeTile = SimtTile<128, 128, 8, 2>;
-using SmallTile = SimtTile<64, 64, 16, 2>;
+using SmallTile = SimtTile<64, 64, 16, 8>;
 /// From how many large tiles on they are worth their idle last wave: about one per processor.
 constexpr int64_t enough_large_tiles = 96;
 

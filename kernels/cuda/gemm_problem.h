@@ -58,7 +58,8 @@ inline void cut_into_tiles(GemmProblem& p, int64_t tile_rows, int64_t tile_cols,
   int64_t blocks = p.batches * p.row_tiles * p.col_tiles;
   int64_t splits = blocks >= enough_blocks / 2 ? 1 : enough_blocks / blocks;
   if (splits > p.depth / least_depth) splits = p.depth / least_depth;
-  if (splits < 1) splits = 1;
+  const int64_t least_splits = (p.depth >> 30) + 1;  // a block counts its steps in 32 bits
+  if (splits < least_splits) splits = least_splits;
   p.split_depth = ((p.depth + splits - 1) / splits + step - 1) / step * step;
   p.splits = p.depth == 0 ? 1 : static_cast<int>((p.depth + p.split_depth - 1) / p.split_depth);
   p.partial = nullptr;

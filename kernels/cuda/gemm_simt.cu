@@ -6,7 +6,7 @@ namespace fulmen::cuda {
 
 namespace {
 
-using Tile = SimtTile<64, 64, 16, 2>;
+using Tile = SimtTile<64, 64, 16, 8>;
 
 template <class S, class T>
 void launch_any(const Launch& launch, GemmProblem& p) {

@@ -12,10 +12,11 @@
 // has 512 multiply-adds per 32 loads of 16 bytes from shared memory and 2 from global memory.
 namespace fulmen::cuda {
 
-/// Rows, Cols: of the block's tile of c. Depth: of a step. Each thread has Rows / 16 x Cols / 16 elements of c.
-template <int Rows, int Cols, int Depth, int BlocksPerProcessor>
+/// Rows, Cols: of the block's tile of c. Depth: of a step; `Unrolled` of it at a time, as many as registers hold. Each
+/// thread has Rows / 16 x Cols / 16 elements of c.
+template <int Rows, int Cols, int Depth, int Unrolled>
 struct SimtTile {
-  static constexpr int rows = Rows, cols = Cols, depth = Depth, threads = 256, blocks = BlocksPerProcessor;
+  static constexpr int rows = Rows, cols = Cols, depth = Depth, threads = 256, blocks = 2, unrolled = Unrolled;
   static constexpr int thread_rows = Rows / 16, thread_cols = Cols / 16;
   /// Elements from one row of shared memory to the next: 4 more than used, so that writes down a column and reads along
   /// a row both touch all banks.
@@ -33,44 +34,46 @@ struct StepCopy {
   static constexpr int apart = AlongDepth ? Threads / (Depth / V) : Threads / (Span / V);
   static_assert(pieces * V * Threads == Span * Depth);
 
-  const S* data;  ///< this thread's first piece of the next step
-  int64_t piece_stride, step_stride;
-  int across, along;  ///< place of the first piece in the tile
-  int across_end;     ///< how much of the tile lies inside of the operand
+  const S* data;    ///< this thread's first piece of the next step
+  int across_left;  ///< elements of the operand across the depth, from the first piece on
   gpu::Vec<S, V> held[pieces];
+
+  /// Place of the first piece in the tile. Computed where it is used: registers are scarce.
+  static GPU_INLINE int across() {
+    const int i = static_cast<int>(threadIdx.x);
+    return AlongDepth ? i / (Depth / V) : i % (Span / V) * V;
+  }
+  static GPU_INLINE int along() {
+    const int i = static_cast<int>(threadIdx.x);
+    return AlongDepth ? i % (Depth / V) * V : i / (Span / V);
+  }
 
   /// `tile`: the first element of the first step. `left`: elements of the operand from there on, across the depth.
   GPU_INLINE StepCopy(const S* tile, int64_t across_stride, int64_t depth_stride, int64_t left)
-      : piece_stride(apart * (AlongDepth ? across_stride : depth_stride)),
-        step_stride(Depth * depth_stride),
-        across_end(left < Span ? static_cast<int>(left) : Span) {
-    const int i = static_cast<int>(threadIdx.x);
-    across = AlongDepth ? i / (Depth / V) : i % (Span / V) * V;
-    along = AlongDepth ? i % (Depth / V) * V : i / (Span / V);
-    data = tile + across * across_stride + along * depth_stride;
-  }
+      : data(tile + across() * across_stride + along() * depth_stride),
+        across_left((left < Span ? static_cast<int>(left) : Span) - across()) {}
 
   /// From global memory to registers, zeros for what is outside; then on to the next step. A piece lies inside or
   /// outside as a whole.
-  GPU_INLINE void load(int64_t depth_left) {
+  GPU_INLINE void load(int depth_left, int64_t across_stride, int64_t depth_stride) {
 #pragma unroll
     for (int i = 0; i < pieces; ++i) {
-      bool inside = AlongDepth ? across + i * apart < across_end && along < depth_left
-                               : across < across_end && along + i * apart < depth_left;
+      bool inside = AlongDepth ? i * apart < across_left && along() < depth_left
+                               : 0 < across_left && along() + i * apart < depth_left;
       if (inside) {
-        held[i] = gpu::load_vec<V>(data + i * piece_stride);
+        held[i] = gpu::load_vec<V>(data + i * apart * (AlongDepth ? across_stride : depth_stride));
       } else {
         held[i] = {};
       }
     }
-    data += step_stride;
+    data += Depth * depth_stride;
   }
   /// From registers to shared memory.
   template <int Pitch, class T>
   GPU_INLINE void store(T* tile) const {
 #pragma unroll
     for (int i = 0; i < pieces; ++i) {
-      T* place = tile + along * Pitch + across + i * apart * (AlongDepth ? 1 : Pitch);
+      T* place = tile + along() * Pitch + across() + i * apart * (AlongDepth ? 1 : Pitch);
       if constexpr (AlongDepth || V == 1) {
 #pragma unroll
         for (int v = 0; v < V; ++v) place[v * Pitch] = static_cast<T>(held[i][v]);
@@ -105,7 +108,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
   T* tile_b = shared + 2 * depth * pitch_a;  // [2][depth][pitch_b]
 
   const GemmTile tile = tile_of_block(p);
-  int64_t left = depth_end(p, tile.split) - depth_begin(p, tile.split);
+  int left = static_cast<int>(depth_end(p, tile.split) - depth_begin(p, tile.split));
   StepCopy<S, Tile::rows, depth, Tile::threads, ADepth, VA> copy_a(
       static_cast<const S*>(p.a) + a_offset(p, tile, Tile::rows), p.a_strides.row, p.a_strides.col,
       p.rows - int64_t{tile.row} * Tile::rows);
@@ -116,8 +119,8 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
   T sums[Tile::thread_rows][Tile::thread_cols] = {};
   const int thread_col = static_cast<int>(threadIdx.x) % 16, thread_row = static_cast<int>(threadIdx.x) / 16;
   int stage = 0;
-  copy_a.load(left);
-  copy_b.load(left);
+  copy_a.load(left, p.a_strides.row, p.a_strides.col);
+  copy_b.load(left, p.b_strides.col, p.b_strides.row);
   while (true) {
     T* stage_a = tile_a + stage * depth * pitch_a;
     T* stage_b = tile_b + stage * depth * pitch_b;
@@ -126,10 +129,10 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
     __syncthreads();  // this stage is written, and the other one has been read
     left -= depth;
     if (left > 0) {
-      copy_a.load(left);
-      copy_b.load(left);
+      copy_a.load(left, p.a_strides.row, p.a_strides.col);
+      copy_b.load(left, p.b_strides.col, p.b_strides.row);
     }
-#pragma unroll
+#pragma unroll Tile::unrolled
     for (int k = 0; k < depth; ++k) {
       T x[Tile::thread_rows], y[Tile::thread_cols];
       read_fragment(x, stage_a + k * pitch_a, thread_row);

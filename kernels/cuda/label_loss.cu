@@ -1,0 +1,316 @@
+#include <fulmen/kernels/cuda/fault.h>
+#include <fulmen/kernels/cuda/math.h>
+#include <fulmen/kernels/cuda/rows.h>
+#include <fulmen/kernels/cuda/sum.h>
+#include <fulmen/kernels/loss.h>
+
+// Losses against class labels: x is [outer, classes, inner], a row the scores of one sample. Computed in float32
+// (float64 for double). cross_entropy reads x once, the largest score and the sum of exp(x - most) together, and leaves
+// log(sum(exp(x))) in float64; with it the gradient is one more read and one write. Labels outside [0, classes) are
+// found by check_labels; the other kernels skip them like ignored ones.
+namespace fulmen::cuda {
+
+namespace {
+
+using gpu::Rows;
+using gpu::RowVectors;
+using gpu::Team;
+using gpu::Vec;
+
+constexpr int threads = 256;
+
+/// Labels and class weights, and what their kernels ask of them.
+struct Labels {
+  const int64_t* labels;
+  const void* weights;  ///< of x's dtype, or null for 1
+  int64_t classes, ignore_index;
+  GPU_INLINE bool counts(int64_t label) const { return label != ignore_index && label >= 0 && label < classes; }
+  template <class S>
+  GPU_INLINE gpu::Compute<S> weight(int64_t label) const {
+    using T = gpu::Compute<S>;
+    return weights ? static_cast<T>(static_cast<const S*>(weights)[label]) : T(1);
+  }
+};
+Labels labels_of(const ConstView& target, const ConstView& weight, int64_t classes, int64_t ignore_index) {
+  return {target.as<int64_t>(), weight.data, classes, ignore_index};
+}
+gpu::Scale scale_of(const LabelParams& params) { return {params.scale, params.divisor}; }
+
+/// The factor of a row's gradient.
+template <class S>
+GPU_INLINE gpu::Compute<S> row_gradient(const S* gy, int64_t row, bool reduce, const gpu::Scale& scale) {
+  using T = gpu::Compute<S>;
+  T g = static_cast<T>(gy[reduce ? 0 : row]);
+  return reduce ? static_cast<T>(scale.of(static_cast<double>(g))) : g;
+}
+
+// --- check_labels
+
+struct First {
+  template <class T>
+  GPU_INLINE T operator()(T a, T b) const {
+    return a < b ? a : b;
+  }
+};
+constexpr int64_t none = INT64_MAX;
+/// What a block found: the sum of weights, and the first position of a label outside.
+struct Found {
+  double weight;
+  int64_t outside;
+};
+
+GPU_INLINE void finish_check(double* status, Found found, const Labels& t, const FaultWord& fault) {
+  bool good = found.outside == none;
+  status[0] = good ? -1 : static_cast<double>(found.outside);
+  status[1] = found.weight;
+  if (!good) report(fault, FaultKind::Label, t.labels[found.outside], t.classes, found.outside);
+}
+/// `last`: this is the only block.
+template <class S>
+__global__ void __launch_bounds__(threads)
+    check_part(Found* parts, double* status, Labels t, int64_t n, bool last, FaultWord fault) {
+  Found found{0, none};
+  for (int64_t i = gpu::thread_index(); i < n; i += gpu::thread_count()) {
+    int64_t label = t.labels[i];
+    if (t.counts(label)) {
+      found.weight += static_cast<double>(t.weight<S>(label));
+    } else if (label != t.ignore_index && i < found.outside) {
+      found.outside = i;
+    }
+  }
+  found = {gpu::block_sum(found.weight), gpu::block_reduce(found.outside, First{}, none)};
+  if (threadIdx.x > 0) return;
+  if (last) {
+    finish_check(status, found, t, fault);
+  } else {
+    parts[blockIdx.x] = found;
+  }
+}
+__global__ void __launch_bounds__(threads)
+    check_rest(double* status, const Found* parts, int count, Labels t, FaultWord fault) {
+  Found found{0, none};
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += threads) {
+    found.weight += parts[i].weight;
+    found.outside = First{}(found.outside, parts[i].outside);
+  }
+  found = {gpu::block_sum(found.weight), gpu::block_reduce(found.outside, First{}, none)};
+  if (threadIdx.x == 0) finish_check(status, found, t, fault);
+}
+
+// --- nll_loss
+
+/// y[row] = -weight[label] x[label]
+template <class S, class Out>
+__global__ void __launch_bounds__(threads) nll_rows(Out* y, const S* x, Labels t, int64_t rows, int64_t inner) {
+  using T = gpu::Compute<S>;
+  for (int64_t row = gpu::thread_index(); row < rows; row += gpu::thread_count()) {
+    int64_t label = t.labels[row];
+    T loss = 0;
+    if (t.counts(label)) {
+      loss = -t.weight<S>(label) * static_cast<T>(x[(row / inner * t.classes + label) * inner + row % inner]);
+    }
+    y[row] = static_cast<Out>(loss);
+  }
+}
+/// gx, filled with zeros, gets its one number per row.
+template <class S>
+__global__ void __launch_bounds__(threads)
+    nll_slopes(S* gx, const S* gy, Labels t, int64_t rows, int64_t inner, bool reduce, gpu::Scale scale) {
+  for (int64_t row = gpu::thread_index(); row < rows; row += gpu::thread_count()) {
+    int64_t label = t.labels[row];
+    if (!t.counts(label)) continue;
+    gx[(row / inner * t.classes + label) * inner + row % inner] =
+        static_cast<S>(-t.weight<S>(label) * row_gradient(gy, row, reduce, scale));
+  }
+}
+
+// --- cross_entropy
+
+/// With a[c] = (1 - smoothing) weight[label] [c == label] + smoothing / classes weight[c], the loss of a row is
+/// sum(a (log_sum - x)). The scores enter the smoothed part as distances from the label's: their sum stays small.
+template <class S, int V, class Out>
+__global__ void __launch_bounds__(gpu::most_row_threads)
+    cross_entropy_rows(Out* y, double* log_sums, const S* x, Labels t, Rows rows, double smoothing) {
+  using T = gpu::Compute<S>;
+  Team team(rows);
+  RowVectors<V> own(rows, team);
+  int64_t label = team.valid ? t.labels[team.row] : -1;
+  bool counts = team.valid && t.counts(label);
+  T at_label = counts ? static_cast<T>(x[team.base + label * rows.inner]) : T(0);
+  gpu::RunningSum<T> running;
+  T spread = 0, weights = 0;
+  for (int64_t e = own.first; e < own.count; e += own.step) {
+    Vec<S, V> value = gpu::load_vec<V>(x + own.at(e));
+    running.add(value);
+    if (smoothing == 0) continue;
+    for (int v = 0; v < V; ++v) {
+      T w = t.weight<S>(e * V + v);
+      weights += w;
+      spread += w * (at_label - static_cast<T>(value[v]));
+    }
+  }
+  running.join(team);
+  if (smoothing != 0) {
+    spread = team.sum(spread);
+    weights = team.sum(weights);
+  }
+  if (!team.valid || team.lane > 0) return;
+  double log_sum = static_cast<double>(running.most) + math::log(static_cast<double>(running.sum));
+  if (running.most == gpu::lowest<T>)
+    log_sum = static_cast<double>(running.most - running.most);  // all scores -inf: NaN
+  log_sums[team.row] = log_sum;
+  double loss = 0;
+  if (counts) {
+    double above = log_sum - static_cast<double>(at_label);
+    loss = (1 - smoothing) * static_cast<double>(t.weight<S>(label)) * above;
+    if (smoothing != 0) {
+      double all = static_cast<double>(weights) * above + static_cast<double>(spread);
+      loss += smoothing / static_cast<double>(t.classes) * all;
+    }
+  }
+  y[team.row] = static_cast<Out>(static_cast<T>(loss));
+}
+
+/// What the gradient of every row takes from the parameters.
+struct SlopeParams {
+  bool reduce;
+  gpu::Scale scale;
+  double smoothing;
+  const double* weights;  ///< the sum of all class weights, in device memory; null for `classes`
+};
+/// gx = gy (sum(a) exp(x - log_sum) - a), a as above.
+template <class S, int V>
+__global__ void __launch_bounds__(gpu::most_row_threads)
+    cross_entropy_slopes(S* gx, const S* x, const double* log_sums, const S* gy, Labels t, Rows rows, SlopeParams p) {
+  using T = gpu::Compute<S>;
+  Team team(rows);
+  if (!team.valid) return;
+  RowVectors<V> own(rows, team);
+  int64_t label = t.labels[team.row];
+  bool counts = t.counts(label);
+  T g = counts ? row_gradient(gy, team.row, p.reduce, p.scale) : T(0);
+  double hard = counts ? (1 - p.smoothing) * static_cast<double>(t.weight<S>(label)) : 0;
+  double share = p.smoothing / static_cast<double>(t.classes);
+  double soft = p.weights ? share * *p.weights : p.smoothing;
+  T all = static_cast<T>(hard + soft) * g, at_label = static_cast<T>(hard) * g, each = static_cast<T>(share) * g;
+  // log_sum in two parts: rounded to T alone it would cost digits of large scores.
+  double log_sum = log_sums[team.row];
+  T high = static_cast<T>(log_sum), low = static_cast<T>(log_sum - static_cast<double>(high));
+  for (int64_t e = own.first; e < own.count; e += own.step) {
+    Vec<S, V> value{};
+    if (counts) value = gpu::load_vec<V>(x + own.at(e));
+    for (int v = 0; v < V; ++v) {
+      if (!counts) continue;
+      T slope = all * math::exp((static_cast<T>(value[v]) - high) - low);
+      if (e * V + v == label) slope -= at_label;
+      if (p.smoothing != 0) slope -= each * t.weight<S>(e * V + v);
+      value[v] = static_cast<S>(slope);
+    }
+    gpu::store_vec(gx + own.at(e), value);
+  }
+}
+
+template <class S>
+__global__ void __launch_bounds__(threads) sum_weights(double* sum, Labels t) {
+  double own = 0;
+  for (int64_t c = threadIdx.x; c < t.classes; c += threads) own += static_cast<double>(t.weight<S>(c));
+  own = gpu::block_sum(own);
+  if (threadIdx.x == 0) *sum = own;
+}
+
+/// Calls f<Out>(array for the losses of all rows): y itself, or a workspace whose sum becomes y.
+template <class S, class F>
+void losses_to(const Launch& launch, const View& y, int64_t rows, const LabelParams& params, const F& f) {
+  using T = gpu::Compute<S>;
+  if (!params.reduce) {
+    if (rows > 0) f(y.as<S>());
+    return;
+  }
+  Workspace each(launch, sizeof(T) * static_cast<size_t>(rows));
+  if (rows > 0) f(each.as<T>());
+  gpu::sum_to(launch, y.as<S>(), each.as<const T>(), rows, scale_of(params));
+}
+
+}  // namespace
+
+void check_labels(const Launch& launch, const View& status, const ConstView& target, const ConstView& weight,
+                  int64_t classes, int64_t ignore_index) {
+  Labels t = labels_of(target, weight, classes, ignore_index);
+  FaultWord fault = fault_word(launch, "check_labels");
+  unsigned blocks = gpu::blocks_for(target.numel, threads * 16, 256);
+  Workspace parts(launch, blocks == 1 ? 0 : sizeof(Found) * blocks);
+  gpu::for_real(weight.data ? weight.dtype : ScalarType::Float, [&]<class S>(S*) {
+    GPU_LAUNCH(check_part<S>, blocks, threads, 0, launch, parts.as<Found>(), status.as<double>(), t, target.numel,
+               blocks == 1, fault);
+  });
+  if (blocks == 1) return;
+  GPU_LAUNCH(check_rest, 1, threads, 0, launch, status.as<double>(), parts.as<const Found>(), static_cast<int>(blocks),
+             t, fault);
+}
+
+void nll_loss(const Launch& launch, const View& y, const ConstView& x, const ConstView& target, const ConstView& weight,
+              LabelParams params) {
+  int64_t rows = x.sizes[0] * x.sizes[2], inner = x.sizes[2];
+  Labels t = labels_of(target, weight, x.sizes[1], params.ignore_index);
+  gpu::for_real(x.dtype, [&]<class S>(S*) {
+    losses_to<S>(launch, y, rows, params, [&]<class Out>(Out* to) {
+      GPU_LAUNCH((nll_rows<S, Out>), gpu::blocks_for(rows, threads), threads, 0, launch, to, x.as<S>(), t, rows, inner);
+    });
+  });
+}
+
+void nll_loss_backward(const Launch& launch, const View& gx, const ConstView& target, const ConstView& weight,
+                       const ConstView& gy, LabelParams params) {
+  if (gx.numel == 0) return;
+  int64_t rows = gx.sizes[0] * gx.sizes[2], inner = gx.sizes[2];
+  Labels t = labels_of(target, weight, gx.sizes[1], params.ignore_index);
+  auto bytes = static_cast<size_t>(gx.numel * element_size(gx.dtype));
+  if (cudaMemsetAsync(gx.data, 0, bytes, gpu::stream_of(launch)) != cudaSuccess) return;  // CudaCall::finish() throws
+  gpu::for_real(gx.dtype, [&]<class S>(S*) {
+    GPU_LAUNCH(nll_slopes<S>, gpu::blocks_for(rows, threads), threads, 0, launch, gx.as<S>(), gy.as<S>(), t, rows,
+               inner, params.reduce, scale_of(params));
+  });
+}
+
+void cross_entropy(const Launch& launch, const View& y, const View& log_sum, const ConstView& x,
+                   const ConstView& target, const ConstView& weight, LabelParams params) {
+  int64_t outer = x.sizes[0], classes = x.sizes[1], inner = x.sizes[2];
+  Labels t = labels_of(target, weight, classes, params.ignore_index);
+  gpu::for_real(x.dtype, [&]<class S>(S*) {
+    losses_to<S>(launch, y, outer * inner, params, [&]<class Out>(Out* to) {
+      gpu::with_width<S>(
+          classes, inner,
+          [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            Rows rows = gpu::teams_for(outer, classes, inner, V);
+            GPU_LAUNCH((cross_entropy_rows<S, V, Out>), rows.blocks, rows.threads, 0, launch, to, log_sum.as<double>(),
+                       x.as<S>(), t, rows, params.smoothing);
+          },
+          x.data);
+    });
+  });
+}
+
+void cross_entropy_backward(const Launch& launch, const View& gx, const ConstView& x, const ConstView& log_sum,
+                            const ConstView& target, const ConstView& weight, const ConstView& gy, LabelParams params) {
+  if (gx.numel == 0) return;
+  int64_t outer = x.sizes[0], classes = x.sizes[1], inner = x.sizes[2];
+  Labels t = labels_of(target, weight, classes, params.ignore_index);
+  bool sums_weights = weight.data && params.smoothing != 0;
+  Workspace sum(launch, sums_weights ? sizeof(double) : 0);
+  SlopeParams slope{params.reduce, scale_of(params), params.smoothing, sums_weights ? sum.as<double>() : nullptr};
+  gpu::for_real(x.dtype, [&]<class S>(S*) {
+    if (sums_weights) GPU_LAUNCH(sum_weights<S>, 1, threads, 0, launch, sum.as<double>(), t);
+    gpu::with_width<S>(
+        classes, inner,
+        [&](auto width) {
+          constexpr int V = decltype(width)::value;
+          Rows rows = gpu::teams_for(outer, classes, inner, V);
+          GPU_LAUNCH((cross_entropy_slopes<S, V>), rows.blocks, rows.threads, 0, launch, gx.as<S>(), x.as<S>(),
+                     log_sum.as<double>(), gy.as<S>(), t, rows, slope);
+        },
+        gx.data, x.data);
+  });
+}
+
+}  // namespace fulmen::cuda
