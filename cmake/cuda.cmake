@@ -71,7 +71,8 @@ function(fulmen_add_cuda)
     if(kernel_sources)
       set_target_properties(cuda_kernels PROPERTIES CUDA_SEPARABLE_COMPILATION OFF CUDA_VISIBILITY_PRESET hidden)
       # -std by hand: CMake 3.25 leaves it out for nvcc 13. -Wpedantic complains about the files that nvcc itself writes.
-      target_compile_options(cuda_kernels PRIVATE -std=c++20 --expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall,-Wextra
+      # 186: functors for every type compare unsigned numbers with zero, too.
+      target_compile_options(cuda_kernels PRIVATE -std=c++20 --expt-relaxed-constexpr -diag-suppress=186 -lineinfo -Xcompiler=-Wall,-Wextra
         $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
     endif()
   endif()
