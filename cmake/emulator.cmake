@@ -11,10 +11,10 @@ target_compile_options(emulator PRIVATE $<$<CONFIG:Debug>:-O2> -march=x86-64-v3)
 target_include_directories(emulator PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/tests/emulator/include>)
 target_include_directories(emulator PRIVATE ${FULMEN_INCLUDE_ROOT})
 target_link_libraries(emulator PUBLIC Threads::Threads)
-if(FULMEN_SANITIZE STREQUAL "address")
+if(FULMEN_SANITIZE MATCHES "address")
   # The emulator moves between stacks; it tells the sanitizer, and is not instrumented itself.
   target_compile_definitions(emulator PRIVATE FULMEN_EMULATOR_ASAN)
-  target_compile_options(emulator PRIVATE -fno-sanitize=address)
+  target_compile_options(emulator PRIVATE -fno-sanitize=address,undefined)
 endif()
 
 # Compiles the .cu files of `target` as C++ against the emulator's cuda_runtime.h.

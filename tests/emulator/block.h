@@ -92,7 +92,8 @@ struct Block {
   BlockShape shape;
   KernelCall call{};
   size_t shared_bytes = 0;
-  unsigned char* shared = nullptr;  // dynamic shared memory
+  unsigned char* shared = nullptr;                                        // dynamic shared memory
+  const std::vector<std::pair<size_t, size_t>>* shared_ranges = nullptr;  // `__shared__` variables
   int size = 0, live = 0, started = 0;
   std::vector<Thread> threads;
   std::vector<Warp> warps;

@@ -11,6 +11,7 @@
 
 #include "block.h"
 #include "check.h"
+#include "shared_memory.h"
 
 // Blocks of a grid, spread over host threads. While a grid runs, an access to unmapped memory ends its block with a
 // report instead of the process.
@@ -22,6 +23,7 @@ struct Grid {
   dim3 size, block;
   size_t shared_bytes;
   uint64_t blocks;
+  const std::vector<std::pair<size_t, size_t>>& shared_ranges;
   std::atomic<uint64_t> next{0};
   std::atomic<bool> failed{false};
 };
@@ -126,6 +128,7 @@ class Workers {
     block.call = grid.call;
     block.shape.grid = grid.size;
     block.shared_bytes = grid.shared_bytes;
+    block.shared_ranges = &grid.shared_ranges;
     block.random_state = settings().seed * 0x9e3779b97f4a7c15u + 1;
     block.shape_threads(grid.block);
     for (uint64_t taken; !grid.failed && (taken = grid.next.fetch_add(1)) < grid.blocks;) {
@@ -148,7 +151,8 @@ class Workers {
 
 bool run_grid(const KernelCall& call, dim3 size, dim3 block, size_t shared_bytes) {
   static Workers workers;
-  Grid grid{call, size, block, shared_bytes, static_cast<uint64_t>(size.x) * size.y * size.z};
+  Grid grid{
+      call, size, block, shared_bytes, static_cast<uint64_t>(size.x) * size.y * size.z, shared_ranges(call.kernel)};
   FaultListener listener;
   workers.run(grid);
   return !grid.failed;

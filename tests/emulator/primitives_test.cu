@@ -33,6 +33,15 @@ __global__ void reverse_dynamic(const int* x, int* y, int n) {
   for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x)) y[i] = values[n - 1 - i];
 }
 
+/// Every block writes its shared memory, after it has read what was there.
+__global__ void read_before_write(float* seen) {
+  __shared__ float fixed[4];
+  GPU_DYNAMIC_SHARED(float, dynamic);
+  seen[2 * blockIdx.x] = *const_cast<volatile float*>(&fixed[3]);
+  seen[2 * blockIdx.x + 1] = *const_cast<volatile float*>(&dynamic[3]);
+  for (int i = 0; i < 4; ++i) fixed[i] = dynamic[i] = 1;
+}
+
 struct Shuffled {
   int xor_, up, down, direct, narrow;
 };
@@ -171,6 +180,15 @@ TEST_CASE("emulator: shared memory and barriers") {
     GPU_LAUNCH(reverse_dynamic, 1, 96, 80000, cudaStream_t{}, from.data(), to.data(), 20000);
     auto reversed = to.values();
     for (size_t i = 0; i < reversed.size(); ++i) REQUIRE(reversed[i] == 19999 - static_cast<int>(i));
+  });
+}
+
+TEST_CASE("emulator: shared memory holds NaN when a block begins") {
+  if (emulator::checked()) return;  // there the read is a defect
+  in_every_order([] {
+    DeviceArray<float> seen(size_t{20});
+    GPU_LAUNCH(read_before_write, 10, 1, 16, cudaStream_t{}, seen.data());
+    for (float value : seen.values()) CHECK(std::isnan(value));
   });
 }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 #include <new>
+#include <unordered_map>
 
 #include "block.h"
 
@@ -22,23 +23,46 @@ std::vector<char> program_file() {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::vector<SharedVariable> read_symbols() {
-  std::vector<SharedVariable> found;
-  std::vector<char> image = program_file();
-  if (image.size() < sizeof(Elf64_Ehdr)) return found;
+/// Calls visit(symbol, name) for every symbol of the program.
+template <class Visit>
+void for_each_symbol(const std::vector<char>& image, Visit visit) {
+  if (image.size() < sizeof(Elf64_Ehdr)) return;
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(image.data());
   const auto* sections = reinterpret_cast<const Elf64_Shdr*>(image.data() + header->e_shoff);
   for (int s = 0; s < header->e_shnum; ++s) {
     if (sections[s].sh_type != SHT_SYMTAB) continue;
     const char* names = image.data() + sections[sections[s].sh_link].sh_offset;
     const auto* symbols = reinterpret_cast<const Elf64_Sym*>(image.data() + sections[s].sh_offset);
-    for (size_t i = 0; i < sections[s].sh_size / sizeof(Elf64_Sym); ++i) {
-      const Elf64_Sym& symbol = symbols[i];
-      const char* name = names + symbol.st_name;
-      if (ELF64_ST_TYPE(symbol.st_info) != STT_TLS || symbol.st_shndx == SHN_UNDEF) continue;
-      if (std::strncmp(name, "_ZZ", 3) != 0 || std::strncmp(name, "_ZZN8emulator", 13) == 0) continue;
-      if (std::strstr(name, "__asan") != nullptr || std::strstr(name, "__sanitizer") != nullptr) continue;
-      found.push_back({symbol.st_value, symbol.st_size, name});
+    for (size_t i = 0; i < sections[s].sh_size / sizeof(Elf64_Sym); ++i) visit(symbols[i], names + symbols[i].st_name);
+  }
+}
+
+bool is_shared_variable(const Elf64_Sym& symbol, const char* name) {
+  return ELF64_ST_TYPE(symbol.st_info) == STT_TLS && symbol.st_shndx != SHN_UNDEF &&
+         std::strncmp(name, "_ZZ", 3) == 0 && std::strncmp(name, "_ZZN8emulator", 13) != 0 &&
+         std::strstr(name, "__asan") == nullptr && std::strstr(name, "__sanitizer") == nullptr;
+}
+
+int add_load_address(dl_phdr_info* info, size_t, void* result) {
+  *static_cast<uintptr_t*>(result) = info->dlpi_addr;
+  return 1;  // the first one is the program
+}
+
+std::vector<SharedVariable> read_symbols() {
+  std::vector<SharedVariable> found;
+  std::unordered_map<std::string, uintptr_t> functions;
+  std::vector<char> image = program_file();
+  uintptr_t load_address = 0;
+  dl_iterate_phdr(add_load_address, &load_address);
+  for_each_symbol(image, [&](const Elf64_Sym& symbol, const char* name) {
+    if (is_shared_variable(symbol, name)) found.push_back({symbol.st_value, symbol.st_size, name});
+    if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC) functions[name] = load_address + symbol.st_value;
+  });
+  for (SharedVariable& variable : found) {  // _ZZ<function>E<name> belongs to _Z<function>
+    for (size_t end = variable.name.rfind('E'); end != std::string::npos && end > 3 && variable.owner == 0;
+         end = variable.name.rfind('E', end - 1)) {
+      auto owner = functions.find("_Z" + variable.name.substr(3, end - 3));
+      if (owner != functions.end()) variable.owner = owner->second;
     }
   }
   std::sort(found.begin(), found.end(),
@@ -58,6 +82,19 @@ int find_program(dl_phdr_info* info, size_t, void* result) {
 const std::vector<SharedVariable>& shared_variables() {
   static const std::vector<SharedVariable> variables = read_symbols();
   return variables;
+}
+
+const std::vector<std::pair<size_t, size_t>>& shared_ranges(const void* kernel) {
+  static std::unordered_map<const void*, std::vector<std::pair<size_t, size_t>>> known;
+  auto [entry, is_new] = known.try_emplace(kernel);
+  if (is_new) {
+    for (const SharedVariable& variable : shared_variables()) {
+      if (variable.owner == 0 || variable.owner == reinterpret_cast<uintptr_t>(kernel)) {
+        entry->second.emplace_back(variable.offset, variable.size);
+      }
+    }
+  }
+  return entry->second;
 }
 
 unsigned char* thread_local_storage() {
@@ -112,9 +149,7 @@ uint32_t shared_address(const void* p) {
 void poison_shared(Block& block) {
   std::memset(block.shared, 0xff, block.shared_bytes);
   unsigned char* storage = thread_local_storage();
-  for (const SharedVariable& variable : shared_variables()) {
-    std::memset(storage + variable.offset, 0xff, variable.size);
-  }
+  for (auto [offset, size] : *block.shared_ranges) std::memset(storage + offset, 0xff, size);
 }
 
 }  // namespace emulator
