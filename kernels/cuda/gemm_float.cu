@@ -7,8 +7,6 @@ namespace {
 
 using LargeTile = SimtTile<128, 128, 8, 2>;
 using SmallTile = SimtTile<64, 64, 16, 8>;
-/// From how many large tiles on they are worth their idle last wave: about one per processor.
-constexpr int64_t enough_large_tiles = 96;
 
 template <class Tile>
 void launch_float(const Launch& launch, GemmProblem& p, bool vectors, bool a_depth, bool b_depth) {

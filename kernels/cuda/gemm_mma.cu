@@ -7,7 +7,6 @@ namespace {
 
 using LargeTile = MmaTile<128, 128, 64, 32>;
 using SmallTile = MmaTile<64, 64, 32, 32>;
-constexpr int64_t enough_large_tiles = 96;
 
 template <class S, class Tile>
 void launch_mma(const Launch& launch, GemmProblem& p, bool a_depth, bool b_depth) {
@@ -19,7 +18,7 @@ void launch_mma(const Launch& launch, GemmProblem& p, bool a_depth, bool b_depth
 }
 
 template <class S>
-void products(const Launch& launch, GemmProblem& p) {
+void products(const Launch& launch, GemmProblem& p, ScalarType dtype) {
   const GemmStrides &a = p.a_strides, &b = p.b_strides;
   bool a_depth = runs_along_depth(a.col, a.row, p.depth, p.rows);
   bool b_depth = runs_along_depth(b.row, b.col, p.depth, p.cols);
@@ -27,6 +26,7 @@ void products(const Launch& launch, GemmProblem& p) {
   p.b_aligned = reads_in_vectors<S>(p, p.b, b, b_depth ? b.row : b.col, b_depth ? b.col : b.row);
   int64_t large_tiles = (p.rows / LargeTile::rows) * (p.cols / LargeTile::cols) * p.batches;
   if (large_tiles >= enough_large_tiles) {
+    if (gemm_on_copy_engine(launch, p, dtype, a_depth, b_depth)) return;
     launch_mma<S, LargeTile>(launch, p, a_depth, b_depth);
   } else {
     launch_mma<S, SmallTile>(launch, p, a_depth, b_depth);
@@ -36,8 +36,8 @@ void products(const Launch& launch, GemmProblem& p) {
 }  // namespace
 
 void gemm_of_halves(const Launch& launch, GemmProblem p, ScalarType dtype) {
-  if (dtype == ScalarType::Half) return products<Half>(launch, p);
-  products<BFloat16>(launch, p);
+  if (dtype == ScalarType::Half) return products<Half>(launch, p, dtype);
+  products<BFloat16>(launch, p, dtype);
 }
 
 }  // namespace fulmen::cuda

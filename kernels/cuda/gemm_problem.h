@@ -184,13 +184,16 @@ __global__ void __launch_bounds__(256) sum_of_splits(const GemmProblem p) {
   }
 }
 
+/// From how many large tiles on they are worth their idle last wave: about one per processor.
+inline constexpr int64_t enough_large_tiles = 96;
+
 /// Runs `kernel`, and what adds up its parts.
-template <class S, class T>
-inline void launch_tiles(const Launch& launch, GemmProblem p, void (*kernel)(GemmProblem), int threads,
-                         size_t shared_bytes) {
+template <class S, class T, class... More>
+inline void launch_tiles(const Launch& launch, GemmProblem p, void (*kernel)(GemmProblem, More...), int threads,
+                         size_t shared_bytes, const More&... more) {
   const Workspace parts(launch, partial_elements(p) * sizeof(T));
   p.partial = parts.data();
-  GPU_LAUNCH(kernel, gemm_blocks(p), threads, shared_bytes, launch, p);
+  GPU_LAUNCH(kernel, gemm_blocks(p), threads, shared_bytes, launch, p, more...);
   if (p.splits > 1) {
     GPU_LAUNCH((sum_of_splits<S, T>), gpu::blocks_for(p.batches * p.rows * p.cols, 256, 4096), 256, 0, launch, p);
   }
@@ -203,5 +206,8 @@ void gemm_of_doubles(const Launch& launch, GemmProblem p);
 void gemm_of_integers(const Launch& launch, GemmProblem p, ScalarType dtype);
 /// float16 and bfloat16.
 void gemm_of_halves(const Launch& launch, GemmProblem p, ScalarType dtype);
+/// Large ones of these on compute capability 9.0; false if device or operands do not allow it. `a_depth`, `b_depth`:
+/// whether the contiguous dimension is the depth.
+bool gemm_on_copy_engine(const Launch& launch, const GemmProblem& p, ScalarType dtype, bool a_depth, bool b_depth);
 
 }  // namespace fulmen::cuda

@@ -143,12 +143,15 @@ TEST_SUITE("cuda") {
 
 #ifdef FULMEN_EMULATED
   TEST_CASE("matrix units read shared memory without bank conflicts, in every layout") {
-    for (int64_t batch : {1, 96}) {  // small tiles, large tiles
-      Tensor a = numbers({batch, 128, 64}, kHalf, 1), b = numbers({batch, 64, 128}, kHalf, 2);
+    for (int64_t batch : {1, 12}) {  // small tiles, large tiles
+      // Batch dimensions that do not merge: these take ldmatrix on every device.
+      Tensor a = numbers({8, batch, 128, 32}, kHalf, 1).transpose(0, 1), b = numbers({batch, 8, 32, 128}, kHalf, 2);
+      Tensor expected = matmul(a, b);
       emulator::reset_counters();
       for (Place a_place : {Place::dense, Place::transposed}) {
         for (Place b_place : {Place::dense, Place::transposed}) {
-          CHECK(matmul(on_device(a, a_place), on_device(b, b_place)).cpu().defined());
+          Tensor there = on_device(a.transpose(0, 1), a_place).transpose(0, 1);
+          check_equal(matmul(there, on_device(b, b_place)), expected);
         }
       }
       CHECK(emulator::counters().matrix_phases > 0);
@@ -157,12 +160,25 @@ TEST_SUITE("cuda") {
   }
 #endif
 
-  TEST_CASE("large products of float and of bfloat16") {
-    for (DType dtype : {kFloat, kBFloat16}) {
-      for (int64_t rows : {128, 129}) {  // aligned, and not
-        Tensor a = numbers({96, rows, 12}, dtype, 1), b = numbers({96, 12, rows}, dtype, 2), expected = matmul(a, b);
-        Tensor dense = on_device(a, Place::dense), transposed = on_device(b, Place::transposed);
-        check_equal(matmul(dense, transposed), expected);
+  TEST_CASE("large products with ragged tiles, one operand for the whole batch, and something added") {
+    Tensor a = numbers({96, 128, 40}, kBFloat16, 1), b = numbers({40, 264}, kBFloat16, 2), expected = matmul(a, b);
+    for (Place a_place : {Place::dense, Place::transposed}) {
+      for (Place b_place : {Place::dense, Place::transposed}) {
+        check_equal(matmul(on_device(a, a_place), on_device(b, b_place)), expected);
+      }
+    }
+    Tensor c = numbers({96, 136, 136}, kHalf, 3), d = numbers({96, 136, 40}, kHalf, 4),
+           e = numbers({96, 40, 136}, kHalf, 5);
+    check_equal(baddbmm(c.to(kCUDA), d.to(kCUDA), e.to(kCUDA), 2, 3), baddbmm(c, d, e, 2, 3));
+  }
+
+  TEST_CASE("large products of float and of float16") {
+    for (DType dtype : {kFloat, kHalf}) {
+      for (int64_t rows : {128, 129}) {  // aligned and deep, and not
+        const int64_t depth = rows == 128 ? 328 : 12;
+        Tensor a = numbers({96, rows, depth}, dtype, 1), b = numbers({96, depth, rows}, dtype, 2);
+        Tensor expected = matmul(a, b);
+        check_equal(matmul(on_device(a, Place::dense), on_device(b, Place::transposed)), expected);
         check_equal(matmul(on_device(a, Place::transposed), on_device(b, Place::dense)), expected);
       }
     }
