@@ -14,6 +14,7 @@ const double* live_numbers(const std::vector<OptimEntry>& entries, AnyFunction<v
                  "a captured optimizer step needs all parameters on one CUDA device; found ", *entry.param);
   }
   const auto count = static_cast<int64_t>(1 + 2 * entries.size());
+  const cuda::OutsideGraph outside;
   const Tensor live = empty({count}, TensorOptions(kDouble).device(device));
   cuda::on_replay([live, count, next, numbers = std::vector<double>()]() mutable {
     numbers.clear();

@@ -38,6 +38,17 @@ class ThreadPlace {
   std::vector<Stream> chosen_;
 };
 
+/// While one lives, this thread's memory does not come from the graph that it captures. What is written before a replay
+/// must not lie in the graph's memory, whose earlier work may use the same block.
+class OutsideGraph {
+ public:
+  OutsideGraph();
+  ~OutsideGraph();
+  OutsideGraph(const OutsideGraph&) = delete;
+
+ private:
+  void* pool_;
+};
 /// While this thread captures a graph: `hook` runs before every replay. It can upload what changes from replay to
 /// replay.
 void on_replay(AnyFunction<void()> hook);

@@ -84,6 +84,8 @@ bool is_pinned(const Storage&) { return false; }
 void copy_bytes(const Storage&, void*, const Storage&, const void*, size_t, bool) { refuse(); }
 ThreadPlace::ThreadPlace() = default;
 void ThreadPlace::take() const {}
+OutsideGraph::OutsideGraph() : pool_(nullptr) {}
+OutsideGraph::~OutsideGraph() { (void)pool_; }
 void on_replay(AnyFunction<void()>) { refuse(); }
 
 }  // namespace fulmen::cuda

@@ -174,6 +174,8 @@ std::vector<Tensor> expand_indices(const Tensor& x, const std::vector<Tensor>& i
     const ScalarType t = one.scalar_type();
     FULMEN_CHECK_INDEX(t == kLong || t == kInt || t == kByte || t == kBool,
                        "tensors used as indices must be long, int, byte or bool tensors; got ", one);
+    FULMEN_CHECK(one.is_cpu() || one.device() == x.device(),
+                 "indices should be either on cpu or on the same device as the indexed tensor (", x.device(), ")");
     if (t == kByte || t == kBool) {
       expand_mask(x, one, static_cast<int64_t>(expanded.size()), expanded);
     } else {
@@ -218,9 +220,7 @@ IndexPositions index_positions(const Tensor& x, const std::vector<Tensor>& given
   const bool adjacent = at.dims.back() - at.dims[0] + 1 == static_cast<int64_t>(at.dims.size());
   at.position = adjacent ? at.dims[0] : 0;
   for (int64_t d : at.dims) {
-    Tensor index = indices[static_cast<size_t>(d)].expand(at.shape);
-    FULMEN_CHECK(index.is_cpu() || index.device() == x.device(),
-                 "indices should be either on cpu or on the same device as the indexed tensor (", x.device(), ")");
+    const Tensor index = indices[static_cast<size_t>(d)].expand(at.shape);
     at.places = apply(Places{at.places, x.size(d), d}, index.to(x.device()));
   }
   at.places = at.places.flatten();

@@ -302,7 +302,7 @@ void CachingAllocator::empty_cache() {
   release_everything();
 }
 
-void CachingAllocator::use_pool(GraphPool* pool) { capture_pool = pool; }
+GraphPool* CachingAllocator::use_pool(GraphPool* pool) { return std::exchange(capture_pool, pool); }
 
 void CachingAllocator::release_pool(GraphPool* pool) {
   std::lock_guard lock(mutex_);

@@ -61,8 +61,8 @@ class CachingAllocator {
   void reset_peaks();
   void set_fraction(double fraction);
 
-  /// What this thread allocates from now on comes from `pool`; null ends it.
-  static void use_pool(GraphPool* pool);
+  /// What this thread allocates from now on comes from `pool`; null ends it. Returns the one before.
+  static GraphPool* use_pool(GraphPool* pool);
   /// The graph is gone: its memory goes back to the driver as soon as no tensor holds it.
   void release_pool(GraphPool* pool);
 

@@ -34,6 +34,9 @@ bool keep_for_graph(PinnedBlock* block) {
   return true;
 }
 
+OutsideGraph::OutsideGraph() : pool_(CachingAllocator::use_pool(nullptr)) {}
+OutsideGraph::~OutsideGraph() { CachingAllocator::use_pool(static_cast<GraphPool*>(pool_)); }
+
 void on_replay(AnyFunction<void()> hook) {
   FULMEN_CHECK(capturing, "on_replay: no graph is captured");
   capturing->before_replay.push_back(std::move(hook));

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <fulmen/autograd/ops.h>
+#include <fulmen/nn/nn.h>
 #include <fulmen/optim/optim.h>
 #include <fulmen/tensor/cuda.h>
 
@@ -120,5 +121,41 @@ TEST_SUITE("cuda") {
     on_cpu.step();
     on_cuda.step();  // goes on without the graph
     CHECK(allclose(device.cpu(), here, 1e-6, 1e-7));
+  }
+
+  TEST_CASE("graph: a whole training step gives the losses of ordinary ones") {
+    for (const bool adam : {false, true}) {
+      auto losses = [adam](bool graph) {
+        manual_seed(1);
+        nn::Sequential net(nn::Linear(3, 8), nn::ReLU(), nn::Dropout(0.2), nn::Linear(8, 1));
+        net->to(Device(kCUDA));
+        const Tensor x = randn({5, 3}).to(kCUDA), y = randn({5, 1}).to(kCUDA);
+        optim::AdamW adamw(net->parameters(), optim::AdamWOptions(0.01));
+        optim::SGD sgd(net->parameters(), optim::SGDOptions(0.01).momentum(0.9));
+        Tensor loss;
+        auto step = [&] {
+          adam ? adamw.zero_grad() : sgd.zero_grad();
+          loss = (net->forward(x) - y).square().mean();
+          loss.backward();
+          nn::utils::clip_grad_norm_on_device_(net->parameters(), 0.5);
+          adam ? adamw.step() : sgd.step();
+        };
+        std::vector<double> all;
+        for (int i = 0; i < (graph ? 3 : 10); ++i) {
+          step();
+          all.push_back(loss.item<double>());
+        }
+        if (!graph) return all;
+        cuda::CUDAGraph recorded;
+        capture(recorded, step);
+        loss = loss.detach();
+        for (int i = 3; i < 10; ++i) {
+          recorded.replay();
+          all.push_back(loss.item<double>());
+        }
+        return all;
+      };
+      CHECK(losses(true) == losses(false));
+    }
   }
 }
