@@ -105,6 +105,24 @@ GPU_INLINE void load_b(uint32_t (&fragment)[4], const unsigned char* tile, int c
   }
 }
 
+/// A warp's part of the tile, from registers to c.
+template <class S, class Tile, int Down, int Right>
+GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile, int warp_row, int warp_col,
+                         const float (&sums)[Down][Right][4]) {
+  const GemmResult<S, float> result(p, tile.batch, tile.split);
+  const int64_t row = int64_t{tile.row} * Tile::rows + warp_row + gpu::lane_index() / 4;
+  const int64_t col = int64_t{tile.col} * Tile::cols + warp_col + gpu::lane_index() % 4 * 2;
+#pragma unroll
+  for (int i = 0; i < Down; ++i) {
+#pragma unroll
+    for (int j = 0; j < Right; ++j) {
+      const float upper[2] = {sums[i][j][0], sums[i][j][1]}, lower[2] = {sums[i][j][2], sums[i][j][3]};
+      result.put(row + i * 16, col + j * 8, upper);
+      result.put(row + i * 16 + 8, col + j * 8, lower);
+    }
+  }
+}
+
 /// ADepth, BDepth: whether the rows of the tiles of a and b run along the depth.
 template <class S, class Tile, bool ADepth, bool BDepth>
 __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p) {
@@ -159,18 +177,7 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
   }
   ptx::cp_async_wait<0>();
 
-  const GemmResult<S, float> result(p, tile.batch, tile.split);
-  const int64_t row = int64_t{tile.row} * Tile::rows + warp_row + gpu::lane_index() / 4;
-  const int64_t col = int64_t{tile.col} * Tile::cols + warp_col + gpu::lane_index() % 4 * 2;
-#pragma unroll
-  for (int i = 0; i < down; ++i) {
-#pragma unroll
-    for (int j = 0; j < right * 2; ++j) {
-      const float upper[2] = {sums[i][j][0], sums[i][j][1]}, lower[2] = {sums[i][j][2], sums[i][j][3]};
-      result.put(row + i * 16, col + j * 8, upper);
-      result.put(row + i * 16 + 8, col + j * 8, lower);
-    }
-  }
+  put_sums<S, Tile>(p, tile, warp_row, warp_col, sums);
 }
 
 }  // namespace fulmen::cuda

@@ -40,6 +40,21 @@ GPU_INLINE uint64_t describe(const unsigned char* tile, int k) {
   return ptx::wgmma_descriptor(tile + k * bytes, ptx::Swizzle::bytes128, span_bytes, 8 * 128);
 }
 
+/// A group's 64 rows of the tile from `group_row` on, from registers to c.
+template <class S, int Cols>
+GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile, int group_row, const float (&sums)[Cols / 2]) {
+  const GemmResult<S, float> result(p, tile.batch, tile.split);
+  const int thread = static_cast<int>(threadIdx.x) % group_threads;
+  const int64_t row = int64_t{tile.row} * tile_rows + group_row + thread / 32 * 16 + thread % 32 / 4;
+  const int64_t col = int64_t{tile.col} * Cols + thread % 4 * 2;
+#pragma unroll
+  for (int j = 0; j < Cols / 8; ++j) {
+    const float upper[2] = {sums[4 * j], sums[4 * j + 1]}, lower[2] = {sums[4 * j + 2], sums[4 * j + 3]};
+    result.put(row, col + j * 8, upper);
+    result.put(row + 8, col + j * 8, lower);
+  }
+}
+
 template <class S, int Cols, ptx::Major A, ptx::Major B>
 __global__ void __launch_bounds__(3 * group_threads, 1)
     gemm_wgmma(const GemmProblem p, const __grid_constant__ CUtensorMap a_map,
@@ -95,16 +110,7 @@ __global__ void __launch_bounds__(3 * group_threads, 1)
   }
   ptx::wgmma_wait<0>();
 
-  const GemmResult<S, float> result(p, tile.batch, tile.split);
-  const int64_t row =
-      int64_t{tile.row} * tile_rows + (group - 1) * 64 + thread % group_threads / 32 * 16 + gpu::lane_index() / 4;
-  const int64_t col = int64_t{tile.col} * Cols + gpu::lane_index() % 4 * 2;
-#pragma unroll
-  for (int j = 0; j < Cols / 8; ++j) {
-    const float upper[2] = {sums[4 * j], sums[4 * j + 1]}, lower[2] = {sums[4 * j + 2], sums[4 * j + 3]};
-    result.put(row, col + j * 8, upper);
-    result.put(row + 8, col + j * 8, lower);
-  }
+  put_sums<S, Cols>(p, tile, (group - 1) * 64, sums);
 #endif
 }
 
