@@ -40,10 +40,10 @@ inline int power_of_two(int64_t n, int most) {
 /// The rows of a launch and the teams that work on them.
 struct Rows {
   int64_t outer, cols, inner;
-  int threads;    ///< of a block
-  int lanes;      ///< threads of a team, a power of two
-  int teams;      ///< of a block: threads / lanes
-  int64_t tiles;  ///< inner > 1: blocks beside each other for one o
+  int threads;     ///< of a block
+  int lanes;       ///< threads of a team, a power of two
+  int teams;       ///< of a block: threads / lanes
+  unsigned tiles;  ///< inner > 1: blocks beside each other for one o
   unsigned blocks;
 
   int64_t count() const { return outer * inner; }
@@ -60,7 +60,7 @@ inline Rows teams_across(int64_t outer, int64_t cols, int64_t inner) {
   int teams = power_of_two(inner, 32), lanes = power_of_two((cols + 1) / 2, threads / teams);
   while (teams * lanes < warp_size) lanes *= 2;
   while (teams * lanes < threads && teams < inner) teams *= 2;
-  int64_t tiles = (inner + teams - 1) / teams;
+  unsigned tiles = blocks_for(inner, teams);
   return {outer, cols, inner, teams * lanes, lanes, teams, tiles, blocks_for(outer * tiles, 1)};
 }
 /// For the launch bounds of kernels on rows: with more, the widest loads would not fit into the registers.
@@ -99,7 +99,7 @@ struct Team {
     index = across ? thread % rows.teams : thread / lanes;
     lane = across ? thread / rows.teams : thread % lanes;
     if (across) {
-      int64_t o = blockIdx.x / rows.tiles, j = blockIdx.x % rows.tiles * rows.teams + index;
+      int64_t o = blockIdx.x / rows.tiles, j = static_cast<int64_t>(blockIdx.x % rows.tiles) * rows.teams + index;
       valid = j < rows.inner;
       row = o * rows.inner + j;
       base = o * rows.cols * rows.inner + j;
