@@ -2,10 +2,10 @@
 #include <fulmen/kernels/cuda/rows.h>
 #include <fulmen/kernels/norm.h>
 
-// Batch norm of [n, channels, inner], contiguous, float32 or float64, computed in the same type. A channel's n * inner
-// numbers are shared among the blocks of a fixed number of pieces; their sums are added by a second kernel. Forward:
-// mean first, then the squared deviations from it, then y: x is read three times and nothing cancels. Backward: the two
-// sums of a channel in one read of x and gy, then gx.
+// Batch norm of [n, channels, inner], contiguous, float32 or float64, computed in the same type with sums in float64. A
+// channel's n * inner numbers are shared among the blocks of a fixed number of pieces; their sums are added by a second
+// kernel. Forward: mean first, then the squared deviations from it, then y: x is read three times and nothing cancels.
+// Backward: the two sums of a channel in one read of x and gy, then gx.
 namespace fulmen::cuda {
 
 namespace {
@@ -32,21 +32,17 @@ Extent extent_of(const ConstView& x) {
   return e;
 }
 
-template <class T>
+/// Sums are float64: the mean of equal numbers is that number.
 struct Pair {
-  T a, b;
+  double a, b;
 };
 struct AddPairs {
-  template <class T>
-  GPU_INLINE Pair<T> operator()(Pair<T> x, Pair<T> y) const {
-    return {x.a + y.a, x.b + y.b};
-  }
+  GPU_INLINE Pair operator()(Pair x, Pair y) const { return {x.a + y.a, x.b + y.b}; }
 };
 /// The sum over the block's threads of the same channel (thread % side), for the first `side` threads.
-template <class T>
-GPU_INLINE Pair<T> sum_of_channel(Pair<T> value, int side) {
-  __shared__ Pair<T> values[threads];
-  if (side == 1) return gpu::block_reduce(value, AddPairs{}, Pair<T>{});
+GPU_INLINE Pair sum_of_channel(Pair value, int side) {
+  __shared__ Pair values[threads];
+  if (side == 1) return gpu::block_reduce(value, AddPairs{}, Pair{});
   int thread = static_cast<int>(threadIdx.x);
   values[thread] = value;
   for (int half = threads / 2; half >= side; half /= 2) {
@@ -69,10 +65,10 @@ GPU_INLINE T rstd_of(T var, double eps) {
 /// parts[piece, channel] = the sums of the piece. stats is [2, channels]: mean and variance.
 template <class T, Sums sums>
 __global__ void __launch_bounds__(threads)
-    channel_sums(Pair<T>* parts, const T* x, const T* gy, const T* stats, Extent e, double eps) {
+    channel_sums(Pair* parts, const T* x, const T* gy, const T* stats, Extent e, double eps) {
   int thread = static_cast<int>(threadIdx.x), lanes = threads / e.side, lane = thread / e.side;
   int64_t group = blockIdx.x / e.pieces, piece = blockIdx.x % e.pieces, c = group * e.side + thread % e.side;
-  Pair<T> total{};
+  Pair total{};
   if (c < e.channels) {
     T mean = sums == Sums::Values ? T(0) : stats[c];
     T rstd = sums == Sums::Gradients ? rstd_of(stats[e.channels + c], eps) : T(0);
@@ -80,25 +76,21 @@ __global__ void __launch_bounds__(threads)
             end = (piece + 1) * e.length < e.n * e.inner ? (piece + 1) * e.length : e.n * e.inner;
     // Number t of the channel is x[i, c, k], t = i * inner + k; both are moved on without a division.
     int64_t i = begin / e.inner, k = begin % e.inner, step_i = lanes / e.inner, step_k = lanes % e.inner;
-    for (int64_t t = begin; t < end;) {
-      Pair<T> part{};  // every 128 numbers begin a new one, so that errors do not grow with n
-      for (int round = 0; round < 128 && t < end; ++round, t += lanes) {
-        int64_t at = (i * e.channels + c) * e.inner + k;
-        if constexpr (sums == Sums::Values) {
-          part.a += x[at];
-        } else if constexpr (sums == Sums::Deviations) {
-          T d = x[at] - mean;
-          part.a += d * d;
-        } else {
-          T g = gy[at];
-          part.a += g;
-          part.b += g * ((x[at] - mean) * rstd);
-        }
-        i += step_i;
-        k += step_k;
-        if (k >= e.inner) k -= e.inner, ++i;
+    for (int64_t t = begin; t < end; t += lanes) {
+      int64_t at = (i * e.channels + c) * e.inner + k;
+      if constexpr (sums == Sums::Values) {
+        total.a += static_cast<double>(x[at]);
+      } else if constexpr (sums == Sums::Deviations) {
+        T d = x[at] - mean;
+        total.a += static_cast<double>(d * d);
+      } else {
+        T g = gy[at];
+        total.a += static_cast<double>(g);
+        total.b += static_cast<double>(g * ((x[at] - mean) * rstd));
       }
-      total = AddPairs{}(total, part);
+      i += step_i;
+      k += step_k;
+      if (k >= e.inner) k -= e.inner, ++i;
     }
   }
   total = sum_of_channel(total, e.side);
@@ -109,22 +101,22 @@ __global__ void __launch_bounds__(threads)
 template <class T>
 struct Finish {
   T *mean, *gw, *gb;  ///< mean (or variance): a / count. gw and gb: b and a. Null where it is not wanted
-  Pair<T>* totals;    ///< a / count and b / count, or null
-  T count;
+  Pair* totals;       ///< a / count and b / count, or null
+  double count;
 };
 /// One warp per channel.
 template <class T>
-__global__ void __launch_bounds__(threads) finish_sums(Finish<T> to, const Pair<T>* parts, Extent e) {
+__global__ void __launch_bounds__(threads) finish_sums(Finish<T> to, const Pair* parts, Extent e) {
   int64_t c = static_cast<int64_t>(blockIdx.x) * (threads / gpu::warp_size) + gpu::warp_index();
-  Pair<T> sum{};
+  Pair sum{};
   for (int64_t p = gpu::lane_index(); c < e.channels && p < e.pieces; p += gpu::warp_size) {
     sum = AddPairs{}(sum, parts[p * e.channels + c]);
   }
   sum = gpu::warp_reduce(sum, AddPairs{});
   if (c >= e.channels || gpu::lane_index() > 0) return;
-  if (to.mean) to.mean[c] = sum.a / to.count;
-  if (to.gw) to.gw[c] = sum.b;
-  if (to.gb) to.gb[c] = sum.a;
+  if (to.mean) to.mean[c] = static_cast<T>(sum.a / to.count);
+  if (to.gw) to.gw[c] = static_cast<T>(sum.b);
+  if (to.gb) to.gb[c] = static_cast<T>(sum.a);
   if (to.totals) to.totals[c] = {sum.a / to.count, sum.b / to.count};
 }
 
@@ -150,12 +142,12 @@ __global__ void __launch_bounds__(threads)
 /// means: of gy and of gy n per channel; null if the statistics do not depend on x.
 template <class T>
 __global__ void __launch_bounds__(threads)
-    normalize_backward(T* gx, const T* x, const T* gy, const T* stats, const T* weight, const Pair<T>* means, Extent e,
+    normalize_backward(T* gx, const T* x, const T* gy, const T* stats, const T* weight, const Pair* means, Extent e,
                        int64_t numel, double eps) {
   for (int64_t at = gpu::thread_index(); at < numel; at += gpu::thread_count()) {
     int64_t c = channel_of(at, e);
     T rstd = rstd_of(stats[e.channels + c], eps), slope = gy[at];
-    if (means) slope -= means[c].a + (x[at] - stats[c]) * rstd * means[c].b;
+    if (means) slope -= static_cast<T>(means[c].a) + (x[at] - stats[c]) * rstd * static_cast<T>(means[c].b);
     gx[at] = (weight ? weight[c] : T(1)) * rstd * slope;
   }
 }
@@ -171,10 +163,10 @@ constexpr int64_t per_block = threads * 4;
 template <Sums sums, class T>
 void sum_channels(const Launch& launch, const T* x, const T* gy, const T* stats, const Extent& e, double eps,
                   const Finish<T>& to) {
-  Workspace parts(launch, sizeof(Pair<T>) * static_cast<size_t>(e.pieces * e.channels));
-  GPU_LAUNCH((channel_sums<T, sums>), e.blocks(), threads, 0, launch, parts.as<Pair<T>>(), x, gy, stats, e, eps);
+  Workspace parts(launch, sizeof(Pair) * static_cast<size_t>(e.pieces * e.channels));
+  GPU_LAUNCH((channel_sums<T, sums>), e.blocks(), threads, 0, launch, parts.as<Pair>(), x, gy, stats, e, eps);
   GPU_LAUNCH(finish_sums<T>, gpu::blocks_for(e.channels, threads / gpu::warp_size), threads, 0, launch, to,
-             parts.as<const Pair<T>>(), e);
+             parts.as<const Pair>(), e);
 }
 
 }  // namespace
@@ -192,7 +184,7 @@ void batch_norm(const Launch& launch, const View& y, const View& stats, const Co
         if (cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, gpu::stream_of(launch)) != cudaSuccess) return;
       }
     } else {
-      T count = static_cast<T>(e.count());
+      auto count = static_cast<double>(e.count());
       Finish<T> to{means, nullptr, nullptr, nullptr, count};
       sum_channels<Sums::Values, T>(launch, x.as<T>(), nullptr, nullptr, e, eps, to);
       to.mean = variances;
@@ -211,14 +203,14 @@ void batch_norm_backward(const Launch& launch, const View& gx, const View& gw, c
   if (e.channels == 0) return;
   for_float(x.dtype, [&]<class T>(T*) {
     bool moves = gx.data && !constant;
-    Workspace means(launch, moves ? sizeof(Pair<T>) * static_cast<size_t>(e.channels) : 0);
+    Workspace means(launch, moves ? sizeof(Pair) * static_cast<size_t>(e.channels) : 0);
     if (moves || gw.data || gb.data) {
-      Finish<T> to{nullptr, gw.as<T>(), gb.as<T>(), means.as<Pair<T>>(), static_cast<T>(e.count())};
+      Finish<T> to{nullptr, gw.as<T>(), gb.as<T>(), means.as<Pair>(), static_cast<double>(e.count())};
       sum_channels<Sums::Gradients, T>(launch, x.as<T>(), gy.as<T>(), stats.as<T>(), e, eps, to);
     }
     if (!gx.data || x.numel == 0) return;
     GPU_LAUNCH(normalize_backward<T>, gpu::blocks_for(x.numel, per_block), threads, 0, launch, gx.as<T>(), x.as<T>(),
-               gy.as<T>(), stats.as<T>(), weight.as<T>(), means.as<const Pair<T>>(), e, x.numel, eps);
+               gy.as<T>(), stats.as<T>(), weight.as<T>(), means.as<const Pair>(), e, x.numel, eps);
   });
 }
 

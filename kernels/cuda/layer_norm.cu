@@ -29,13 +29,14 @@ __global__ void __launch_bounds__(gpu::most_row_threads)
   auto load = [&](int64_t e) {
     return resident ? gpu::load_vec<V>(kept + own.slot_of(e) * V) : gpu::load_vec<V>(x + own.at(e));
   };
-  T sum = 0, squares = 0;
+  double sum = 0;  // so that the mean of equal numbers is that number
+  T squares = 0;
   for (int64_t e = own.first; e < own.count; e += own.step) {
     Vec<S, V> value = gpu::load_vec<V>(x + own.at(e));
     if (resident) gpu::store_vec(kept + own.slot_of(e) * V, value);
-    for (int v = 0; v < V; ++v) sum += static_cast<T>(value[v]);
+    for (int v = 0; v < V; ++v) sum += static_cast<double>(static_cast<T>(value[v]));
   }
-  T count = static_cast<T>(rows.cols), mean = team.sum(sum) / count;
+  auto count = static_cast<T>(rows.cols), mean = static_cast<T>(team.sum(sum) / static_cast<double>(rows.cols));
   for (int64_t e = own.first; e < own.count; e += own.step) {
     Vec<S, V> value = load(e);
     for (int v = 0; v < V; ++v) {
