@@ -122,7 +122,7 @@ inline bool encode_tensor_map(CUtensorMap* map, const TensorBox& box) {
         cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found, 12000, cudaEnableDefault, &status);
     return error == cudaSuccess && status == cudaDriverEntryPointSuccess ? reinterpret_cast<Encode>(found) : nullptr;
   }();
-  if (encode == nullptr) return false;
+  if (encode == nullptr || box.rank < 1 || box.rank > 5) return false;
   CUtensorMapDataType type = CU_TENSOR_MAP_DATA_TYPE_UINT8;
   switch (box.dtype) {
     case ScalarType::Half:

@@ -21,7 +21,7 @@ inline void finish_first_switch(const void*& host_bottom, size_t& host_size) {
 }
 /// Fibers that were dropped leave marks of their frames behind.
 inline void forget_stacks(const Stacks& stacks) {
-  for (int i = 0; i < stacks.count(); ++i) ASAN_UNPOISON_MEMORY_REGION(stacks.bottom(i), Stacks::size);
+  for (int i = 0; i < stacks.count(); ++i) __asan_unpoison_memory_region(stacks.bottom(i), Stacks::size);
 }
 #else
 inline void start_switch(void**, const void*, size_t) {}

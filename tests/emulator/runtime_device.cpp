@@ -119,7 +119,7 @@ void launch_call(const KernelCall& call, dim3 grid, dim3 block, size_t shared_by
     return;
   }
   struct Aligned {
-    alignas(64) unsigned char bytes[64];
+    alignas(128) unsigned char bytes[128];  // tensor maps want 128
   };
   std::shared_ptr<Aligned[]> arguments(new Aligned[(call.bytes + sizeof(Aligned) - 1) / sizeof(Aligned)]);
   std::memcpy(arguments.get(), call.arguments, call.bytes);

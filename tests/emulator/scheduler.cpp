@@ -21,6 +21,7 @@ namespace {
 
 std::mutex report_mutex;
 std::string report_text;
+thread_local std::string deadlock_text;
 
 [[noreturn]] void leave_to_host(Block& block) {
   void* dropped = nullptr;
@@ -45,7 +46,8 @@ Thread* next_ready(Block& block) {
 
 [[noreturn]] void report_deadlock(Block& block) {
   current = nullptr;  // nobody's doing
-  std::string waiting;
+  std::string& waiting = deadlock_text;
+  waiting.clear();
   int blocked = 0, shown = 0;
   const Thread* last_shown = nullptr;
   for (const Thread& thread : block.threads) {
@@ -121,6 +123,18 @@ void enter() {
 
 }  // namespace
 
+/// A function of its own: what it allocates must be freed before the fiber is dropped.
+static void report_failure(const Block& block, const Thread* thread, const char* text) {
+  std::string message = std::string(block.call.name) + ": ";
+  if (thread != nullptr) {
+    char place[160];
+    std::snprintf(place, sizeof place, "block (%u,%u,%u) thread (%u,%u,%u): ", block.shape.index.x, block.shape.index.y,
+                  block.shape.index.z, thread->index.x, thread->index.y, thread->index.z);
+    message += place;
+  }
+  set_report(message + text);
+}
+
 void fail(const char* format, ...) {
   char text[1024];
   va_list arguments;
@@ -131,14 +145,7 @@ void fail(const char* format, ...) {
   Block& block = *running;
   const Thread* thread = current;
   current = nullptr;  // the rest is no access of the kernel
-  std::string message = std::string(block.call.name) + ": ";
-  if (thread != nullptr) {
-    char place[160];
-    std::snprintf(place, sizeof place, "block (%u,%u,%u) thread (%u,%u,%u): ", block.shape.index.x, block.shape.index.y,
-                  block.shape.index.z, thread->index.x, thread->index.y, thread->index.z);
-    message += place;
-  }
-  set_report(message + text);
+  report_failure(block, thread, text);
   block.failed = true;
   leave_to_host(block);  // every fiber of the block is dropped where it stands
 }
