@@ -10,7 +10,8 @@ target_link_libraries(fulmen_bench PRIVATE fulmen benchmark::benchmark benchmark
 fulmen_require(Eigen3 Eigen3::Eigen "libeigen3-dev" "benchmarks")
 fulmen_use_headers(fulmen_bench Eigen3::Eigen)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/eigen_product.cpp PROPERTIES
-  COMPILE_OPTIONS "-march=x86-64-v3;-O3;-Wno-maybe-uninitialized" COMPILE_DEFINITIONS "Eigen=Eigen_v3;EIGEN_MPL2_ONLY")
+  COMPILE_OPTIONS "-march=x86-64-v3;-O3;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>"
+  COMPILE_DEFINITIONS "Eigen=Eigen_v3;EIGEN_MPL2_ONLY")
 
 add_executable(first_step ${PROJECT_SOURCE_DIR}/bench/first_step.cpp)
 fulmen_options(first_step)
