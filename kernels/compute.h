@@ -1,7 +1,8 @@
 #pragma once
 #include <fulmen/kernels/elementwise.h>
 
-// What the devices' elementwise kernels agree on: the types they compute in, and how elements change their type.
+// What the kernels of both devices agree on: the types they compute in, how elements change their type, and how a dtype
+// becomes a type.
 namespace fulmen {
 
 /// X(C++ type, ScalarType enumerator) for the types that arithmetic happens in.
@@ -75,6 +76,36 @@ FULMEN_HD FULMEN_INLINE To converted(From x) {
     return static_cast<To>(static_cast<float>(x));
   } else {
     return static_cast<To>(x);
+  }
+}
+
+/// Calls f<T> for a dtype: `for_dtype(x.dtype, [&]<class T>(T*) { ... })`.
+template <class F>
+FULMEN_INLINE void for_dtype(ScalarType dtype, const F& f) {
+  switch (dtype) {
+#define X(T, N)       \
+  case ScalarType::N: \
+    return f(static_cast<T*>(nullptr));
+    FULMEN_FOR_EACH_DTYPE(X)
+#undef X
+    default:
+      return;
+  }
+}
+/// The same for the floating-point dtypes; for others nothing is called.
+template <class F>
+FULMEN_INLINE void for_real(ScalarType dtype, const F& f) {
+  switch (dtype) {
+    case ScalarType::Float:
+      return f(static_cast<float*>(nullptr));
+    case ScalarType::Double:
+      return f(static_cast<double*>(nullptr));
+    case ScalarType::Half:
+      return f(static_cast<Half*>(nullptr));
+    case ScalarType::BFloat16:
+      return f(static_cast<BFloat16*>(nullptr));
+    default:
+      return;
   }
 }
 

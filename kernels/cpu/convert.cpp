@@ -1,3 +1,4 @@
+#include <fulmen/kernels/compute.h>
 #include <fulmen/kernels/cpu/convert.h>
 #ifdef __F16C__
 #include <immintrin.h>
@@ -6,28 +7,6 @@
 namespace fulmen::FULMEN_ISA {
 
 namespace {
-
-template <class To, class From>
-FULMEN_INLINE To convert_one(From x) {
-  if constexpr (std::is_same_v<To, bool>) {
-    if constexpr (std::is_integral_v<From>) {
-      return x != 0;
-    } else {
-      return !(static_cast<double>(x) == 0.0);
-    }
-  } else if constexpr (std::is_integral_v<To> && !std::is_integral_v<From>) {
-    // Through a wider integer, as two's complement wraps: -1.0 becomes 255 as uint8.
-    using Source = std::conditional_t<std::is_same_v<From, double>, double, float>;
-    using Wide = std::conditional_t<(sizeof(To) < 4), int32_t, To>;
-    return static_cast<To>(static_cast<Wide>(static_cast<Source>(x)));
-  } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
-    return To(static_cast<float>(x));
-  } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
-    return static_cast<To>(static_cast<float>(x));
-  } else {
-    return static_cast<To>(x);
-  }
-}
 
 #ifdef __F16C__
 // The processor's own conversions, eight at a time; they round like Half's.
@@ -61,12 +40,12 @@ void convert(void* y_data, int64_t y_stride, const void* x_data, int64_t x_strid
     }
 #endif
 #pragma omp simd
-    for (int64_t j = i; j < n; ++j) y[j] = convert_one<To>(x[j]);
+    for (int64_t j = i; j < n; ++j) y[j] = converted<To>(x[j]);
   } else if (x_stride == 0) {
-    To value = convert_one<To>(*x);
+    To value = converted<To>(*x);
     for (int64_t i = 0; i < n; ++i) y[i * y_stride] = value;
   } else {
-    for (int64_t i = 0; i < n; ++i) y[i * y_stride] = convert_one<To>(x[i * x_stride]);
+    for (int64_t i = 0; i < n; ++i) y[i * y_stride] = converted<To>(x[i * x_stride]);
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-#include <fulmen/kernels/elementwise.h>
+#include <fulmen/kernels/compute.h>
 
 // How elementwise kernels run on the CPU. An operation is one loop over contiguous memory per dtype, a Row; everything
 // else (strides, broadcasting, conversion, threads) happens once, in run(), which brings pieces of operands that do not
@@ -28,49 +28,6 @@ void run(Row row, const Params& params, const View& y, ScalarType result, const 
 extern template void run(Row, const Params&, const View&, ScalarType, const Operand (&)[1], int64_t);
 extern template void run(Row, const Params&, const View&, ScalarType, const Operand (&)[2], int64_t);
 extern template void run(Row, const Params&, const View&, ScalarType, const Operand (&)[3], int64_t);
-
-/// The type in which elements of type t are computed.
-FULMEN_INLINE ScalarType compute_type(ScalarType t) {
-  return t == ScalarType::Half || t == ScalarType::BFloat16 ? ScalarType::Float : t;
-}
-
-/// X(C++ type, ScalarType enumerator) for the types that rows are made for.
-#define FULMEN_FOR_EACH_COMPUTE_TYPE(X) \
-  X(uint8_t, Byte)                      \
-  X(int8_t, Char)                       \
-  X(int16_t, Short)                     \
-  X(int32_t, Int)                       \
-  X(int64_t, Long)                      \
-  X(float, Float)                       \
-  X(double, Double)                     \
-  X(bool, Bool)
-
-/// Domains of the lists in kernels/elementwise.h.
-enum class Domain { any, number, integral, real };
-template <class T>
-constexpr bool contains(Domain d) {
-  switch (d) {
-    case Domain::any:
-      return true;
-    case Domain::number:
-      return !std::is_same_v<T, bool>;
-    case Domain::integral:
-      return std::is_integral_v<T>;
-    default:
-      return !std::is_integral_v<T>;
-  }
-}
-
-template <class T>
-FULMEN_INLINE T number_as(const Number& c) {
-  if constexpr (std::is_same_v<T, bool>) {
-    return c.real != 0;
-  } else if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(c.integer);
-  } else {
-    return static_cast<T>(c.real);
-  }
-}
 
 /// A number in memory, with a view on it, to stand for an operand.
 struct NumberOperand {

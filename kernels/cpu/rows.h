@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/kernels/compute.h>
 #include <fulmen/kernels/cpu/parallel.h>
 #include <fulmen/kernels/cpu/vec.h>
 #include <fulmen/kernels/scratch.h>
@@ -127,23 +128,6 @@ template <class T, class S>
 FULMEN_INLINE void finish_row(S* y, int64_t n, const T* buffer) {
   if constexpr (!std::is_same_v<S, T>) {
     for (int64_t i = 0; i < n; ++i) y[i] = S(buffer[i]);
-  }
-}
-
-/// Calls f<S> for the floating-point dtype of a view: `for_real(x.dtype, [&]<class S>(S*) { ... })`.
-template <class F>
-FULMEN_INLINE void for_real(ScalarType dtype, const F& f) {
-  switch (dtype) {
-    case ScalarType::Float:
-      return f(static_cast<float*>(nullptr));
-    case ScalarType::Double:
-      return f(static_cast<double*>(nullptr));
-    case ScalarType::Half:
-      return f(static_cast<Half*>(nullptr));
-    case ScalarType::BFloat16:
-      return f(static_cast<BFloat16*>(nullptr));
-    default:
-      return;
   }
 }
 

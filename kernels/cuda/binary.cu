@@ -23,26 +23,11 @@ struct Binary {
   }
 };
 
-template <class F, Domain domain>
-Kernels<2> kernels_for(ScalarType t) {
-  switch (t) {
-#define X(T, N)                                                                                           \
-  case ScalarType::N:                                                                                     \
-    if constexpr (contains<Compute<T>>(domain)) return gpu::kernels_of<Binary<F, Compute<T>>, T, T, T>(); \
-    break;
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
-    default:
-      break;
-  }
-  return {};
-}
-
 Kernels<2> kernels_for(BinaryOp op, ScalarType t) {
   switch (op) {
 #define X(name, domain) \
   case BinaryOp::name:  \
-    return kernels_for<functor::name, Domain::domain>(t);
+    return gpu::kernels_alike<Binary, functor::name, Domain::domain, 2>(t);
     FULMEN_BINARY_OPS(X)
 #undef X
   }

@@ -185,6 +185,23 @@ Kernels<sizeof...(X)> kernels_of() {
       &wide<Op, Y, X...>, &scattered<Op, sizeof...(X)>, wide_width(largest_size<Y, X...>), sizeof(Y), {sizeof(X)...}};
 }
 
+template <class T, size_t>
+using Alike = T;
+/// The kernels of Op<F, Compute<T>> for operands that are all of dtype t; none where t is not in F's domain.
+template <template <class, class> class Op, class F, Domain domain, size_t inputs>
+Kernels<inputs> kernels_alike(ScalarType t) {
+  Kernels<inputs> kernels{};
+  for_dtype(t, [&]<class T>(T*) {
+    if constexpr (contains<Compute<T>>(domain)) {
+      kernels = [&]<size_t... k>(std::index_sequence<k...>) {
+        return kernels_of<Op<F, Compute<T>>, T, Alike<T, k>...>();
+      }
+      (std::make_index_sequence<inputs>{});
+    }
+  });
+  return kernels;
+}
+
 /// A kernel for operands of mixed dtypes only.
 template <class Op, int inputs>
 Kernels<inputs> scattered_only() {

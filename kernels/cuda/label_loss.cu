@@ -26,8 +26,8 @@ struct Labels {
   int64_t classes, ignore_index;
   GPU_INLINE bool counts(int64_t label) const { return label != ignore_index && label >= 0 && label < classes; }
   template <class S>
-  GPU_INLINE gpu::Compute<S> weight(int64_t label) const {
-    using T = gpu::Compute<S>;
+  GPU_INLINE Compute<S> weight(int64_t label) const {
+    using T = Compute<S>;
     return weights ? static_cast<T>(static_cast<const S*>(weights)[label]) : T(1);
   }
 };
@@ -38,8 +38,8 @@ gpu::Scale scale_of(const LabelParams& params) { return {params.scale, params.di
 
 /// The factor of a row's gradient.
 template <class S>
-GPU_INLINE gpu::Compute<S> row_gradient(const S* gy, int64_t row, bool reduce, const gpu::Scale& scale) {
-  using T = gpu::Compute<S>;
+GPU_INLINE Compute<S> row_gradient(const S* gy, int64_t row, bool reduce, const gpu::Scale& scale) {
+  using T = Compute<S>;
   T g = static_cast<T>(gy[reduce ? 0 : row]);
   return reduce ? static_cast<T>(scale.of(static_cast<double>(g))) : g;
 }
@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(threads)
 /// y[row] = -weight[label] x[label]
 template <class S, class Out>
 __global__ void __launch_bounds__(threads) nll_rows(Out* y, const S* x, Labels t, int64_t rows, int64_t inner) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   for (int64_t row = gpu::thread_index(); row < rows; row += gpu::thread_count()) {
     int64_t label = t.labels[row];
     T loss = 0;
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(threads)
 template <class S, int V, class Out>
 __global__ void __launch_bounds__(gpu::most_row_threads)
     cross_entropy_rows(Out* y, double* log_sums, const S* x, Labels t, Rows rows, double smoothing) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   Team team(rows);
   RowVectors<V> own(rows, team);
   int64_t label = team.valid ? t.labels[team.row] : -1;
@@ -182,7 +182,7 @@ struct SlopeParams {
 template <class S, int V>
 __global__ void __launch_bounds__(gpu::most_row_threads)
     cross_entropy_slopes(S* gx, const S* x, const double* log_sums, const S* gy, Labels t, Rows rows, SlopeParams p) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   Team team(rows);
   if (!team.valid) return;
   RowVectors<V> own(rows, team);
@@ -221,7 +221,7 @@ __global__ void __launch_bounds__(threads) sum_weights(double* sum, Labels t) {
 /// Calls f<Out>(array for the losses of all rows): y itself, or a workspace whose sum becomes y.
 template <class S, class F>
 void losses_to(const Launch& launch, const View& y, int64_t rows, const LabelParams& params, const F& f) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   if (!params.reduce) {
     if (rows > 0) f(y.as<S>());
     return;
@@ -239,7 +239,7 @@ void check_labels(const Launch& launch, const View& status, const ConstView& tar
   FaultWord fault = fault_word(launch, "check_labels");
   unsigned blocks = gpu::blocks_for(target.numel, threads * 16, 256);
   Workspace parts(launch, blocks == 1 ? 0 : sizeof(Found) * blocks);
-  gpu::for_real(weight.data ? weight.dtype : ScalarType::Float, [&]<class S>(S*) {
+  for_real(weight.data ? weight.dtype : ScalarType::Float, [&]<class S>(S*) {
     GPU_LAUNCH(check_part<S>, blocks, threads, 0, launch, parts.as<Found>(), status.as<double>(), t, target.numel,
                blocks == 1, fault);
   });
@@ -252,7 +252,7 @@ void nll_loss(const Launch& launch, const View& y, const ConstView& x, const Con
               LabelParams params) {
   int64_t rows = x.sizes[0] * x.sizes[2], inner = x.sizes[2];
   Labels t = labels_of(target, weight, x.sizes[1], params.ignore_index);
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
+  for_real(x.dtype, [&]<class S>(S*) {
     losses_to<S>(launch, y, rows, params, [&]<class Out>(Out* to) {
       GPU_LAUNCH((nll_rows<S, Out>), gpu::blocks_for(rows, threads), threads, 0, launch, to, x.as<S>(), t, rows, inner);
     });
@@ -266,7 +266,7 @@ void nll_loss_backward(const Launch& launch, const View& gx, const ConstView& ta
   Labels t = labels_of(target, weight, gx.sizes[1], params.ignore_index);
   auto bytes = static_cast<size_t>(gx.numel * element_size(gx.dtype));
   if (cudaMemsetAsync(gx.data, 0, bytes, gpu::stream_of(launch)) != cudaSuccess) return;  // CudaCall::finish() throws
-  gpu::for_real(gx.dtype, [&]<class S>(S*) {
+  for_real(gx.dtype, [&]<class S>(S*) {
     GPU_LAUNCH(nll_slopes<S>, gpu::blocks_for(rows, threads), threads, 0, launch, gx.as<S>(), gy.as<S>(), t, rows,
                inner, params.reduce, scale_of(params));
   });
@@ -276,7 +276,7 @@ void cross_entropy(const Launch& launch, const View& y, const View& log_sum, con
                    const ConstView& target, const ConstView& weight, LabelParams params) {
   int64_t outer = x.sizes[0], classes = x.sizes[1], inner = x.sizes[2];
   Labels t = labels_of(target, weight, classes, params.ignore_index);
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
+  for_real(x.dtype, [&]<class S>(S*) {
     losses_to<S>(launch, y, outer * inner, params, [&]<class Out>(Out* to) {
       gpu::with_width<S>(
           classes, inner,
@@ -299,7 +299,7 @@ void cross_entropy_backward(const Launch& launch, const View& gx, const ConstVie
   bool sums_weights = weight.data && params.smoothing != 0;
   Workspace sum(launch, sums_weights ? sizeof(double) : 0);
   SlopeParams slope{params.reduce, scale_of(params), params.smoothing, sums_weights ? sum.as<double>() : nullptr};
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
+  for_real(x.dtype, [&]<class S>(S*) {
     if (sums_weights) GPU_LAUNCH(sum_weights<S>, 1, threads, 0, launch, sum.as<double>(), t);
     gpu::with_width<S>(
         classes, inner,

@@ -20,9 +20,9 @@ using gpu::Vec;
 
 template <class S, int V>
 __global__ void __launch_bounds__(gpu::most_row_threads)
-    normalize_rows(S* y, gpu::Compute<S>* stats, const S* x, const S* weight, const S* bias, Rows rows, bool resident,
+    normalize_rows(S* y, Compute<S>* stats, const S* x, const S* weight, const S* bias, Rows rows, bool resident,
                    double eps) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   GPU_DYNAMIC_SHARED(S, kept);
   Team team(rows);
   RowVectors<V> own(rows, team);
@@ -70,7 +70,7 @@ constexpr int most_blocks = 264;
 
 template <class S>
 struct Backward {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   S* gx;    ///< or null
   T* sums;  ///< [blocks, 2, cols]: of gy n and of gy; or null
   const S *x, *gy, *weight;
@@ -82,9 +82,9 @@ struct Backward {
 
 /// sums[v] of this thread's columns grow by gy n and gy.
 template <class S, int V>
-GPU_INLINE void add_to_sums(gpu::Compute<S>* to_weight, gpu::Compute<S>* to_bias, const Vec<S, V>& value,
-                            const Vec<S, V>& slope, gpu::Compute<S> mean, gpu::Compute<S> rstd) {
-  using T = gpu::Compute<S>;
+GPU_INLINE void add_to_sums(Compute<S>* to_weight, Compute<S>* to_bias, const Vec<S, V>& value, const Vec<S, V>& slope,
+                            Compute<S> mean, Compute<S> rstd) {
+  using T = Compute<S>;
   for (int v = 0; v < V; ++v) {
     T g = static_cast<T>(slope[v]);
     to_weight[v] += g * ((static_cast<T>(value[v]) - mean) * rstd);
@@ -94,7 +94,7 @@ GPU_INLINE void add_to_sums(gpu::Compute<S>* to_weight, gpu::Compute<S>* to_bias
 
 template <class S, int V>
 __global__ void __launch_bounds__(256) normalize_backward(Backward<S> p, Rows rows) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   GPU_DYNAMIC_SHARED(T, shared);
   Team team(rows);
   int64_t cols = rows.cols, vectors = cols / V, team_sums = 2 * cols * team.index;
@@ -152,8 +152,8 @@ __global__ void __launch_bounds__(256) normalize_backward(Backward<S> p, Rows ro
 
 /// gw and gb: the sums of the blocks. 32 columns and 8 lanes for each of them.
 template <class S>
-__global__ void __launch_bounds__(256) add_sums(S* gw, S* gb, const gpu::Compute<S>* sums, int64_t cols, int blocks) {
-  using T = gpu::Compute<S>;
+__global__ void __launch_bounds__(256) add_sums(S* gw, S* gb, const Compute<S>* sums, int64_t cols, int blocks) {
+  using T = Compute<S>;
   __shared__ T part[8][32];
   int column = static_cast<int>(threadIdx.x % 32), lane = static_cast<int>(threadIdx.x / 32);
   int64_t c = static_cast<int64_t>(blockIdx.x) * 32 + column;
@@ -180,7 +180,7 @@ Rows backward_teams(int64_t rows, int64_t cols, int width) {
 
 template <class S, int V>
 void launch_backward(const Launch& launch, Backward<S> p, int64_t cols, S* gw, S* gb) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   Rows rows = backward_teams(p.rows, cols, V);
   bool sums = gw || gb;
   size_t of_sums = rows.bytes_of_rows<T>(2), of_rows = rows.bytes_of_rows<S>(2);
@@ -202,7 +202,7 @@ void layer_norm(const Launch& launch, const View& y, const View& stats, const Co
                 const ConstView& bias, double eps) {
   int64_t count = x.sizes[0], cols = x.sizes[1];
   if (count == 0) return;
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
+  for_real(x.dtype, [&]<class S>(S*) {
     gpu::with_width<S>(
         cols, 1,
         [&](auto width) {
@@ -211,7 +211,7 @@ void layer_norm(const Launch& launch, const View& y, const View& stats, const Co
           size_t bytes = rows.bytes_of_rows<S>(1);
           bool resident = gpu::keeps_rows(launch, rows, bytes);
           GPU_LAUNCH((normalize_rows<S, V>), rows.blocks, rows.threads, resident ? bytes : 0, launch, y.as<S>(),
-                     stats.as<gpu::Compute<S>>(), x.as<S>(), weight.as<S>(), bias.as<S>(), rows, resident, eps);
+                     stats.as<Compute<S>>(), x.as<S>(), weight.as<S>(), bias.as<S>(), rows, resident, eps);
         },
         y.data, x.data, weight.data, bias.data);
   });
@@ -221,8 +221,8 @@ void layer_norm_backward(const Launch& launch, const View& gx, const View& gw, c
                          const ConstView& stats, const ConstView& weight, const ConstView& gy) {
   int64_t cols = x.sizes[1];
   if (cols == 0) return;
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
-    Backward<S> p{gx.as<S>(), nullptr, x.as<S>(), gy.as<S>(), weight.as<S>(), stats.as<gpu::Compute<S>>(),
+  for_real(x.dtype, [&]<class S>(S*) {
+    Backward<S> p{gx.as<S>(), nullptr, x.as<S>(), gy.as<S>(), weight.as<S>(), stats.as<Compute<S>>(),
                   x.sizes[0], false,   false};
     gpu::with_width<S>(
         cols, 1,

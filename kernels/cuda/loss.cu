@@ -72,7 +72,7 @@ GPU_INLINE void for_elements(int64_t n, bool aligned, const F& f) {
 template <class S>
 __global__ void __launch_bounds__(threads)
     losses(S* y, const S* x, const S* t, int64_t n, bool aligned, LossParams params) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   T p = static_cast<T>(params.p);
   for_elements<S>(n, aligned, [&](auto width, int64_t i) {
     constexpr int V = decltype(width)::value;
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(threads)
 template <class S>
 __global__ void __launch_bounds__(threads)
     sum_losses(double* parts, const S* x, const S* t, int64_t n, bool aligned, LossParams params) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   T p = static_cast<T>(params.p);
   double sum = 0;
   for_elements<S>(n, aligned, [&](auto width, int64_t i) {
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(threads)
 template <class S>
 __global__ void __launch_bounds__(threads)
     slopes(S* gx, const S* x, const S* t, const S* gy, int64_t n, bool aligned, LossParams params) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   T p = static_cast<T>(params.p), factor = static_cast<T>(params.scale);
   if (params.reduce) factor = static_cast<T>(static_cast<double>(static_cast<T>(*gy)) * params.scale);
   for_elements<S>(n, aligned, [&](auto width, int64_t i) {
@@ -132,7 +132,7 @@ bool all_aligned(const P*... arrays) {
 }  // namespace
 
 void pointwise_loss(const Launch& launch, const View& y, const ConstView& x, const ConstView& t, LossParams params) {
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
+  for_real(x.dtype, [&]<class S>(S*) {
     if (params.reduce) {
       bool aligned = all_aligned<S>(x.data, t.data);
       unsigned blocks = gpu::blocks_for(x.numel, threads * 16, 1024);
@@ -153,7 +153,7 @@ void pointwise_loss(const Launch& launch, const View& y, const ConstView& x, con
 void pointwise_loss_backward(const Launch& launch, const View& gx, const ConstView& x, const ConstView& t,
                              const ConstView& gy, LossParams params) {
   if (x.numel == 0) return;
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
+  for_real(x.dtype, [&]<class S>(S*) {
     bool aligned = all_aligned<S>(gx.data, x.data, t.data) && (params.reduce || all_aligned<S>(gy.data));
     GPU_LAUNCH(slopes<S>, element_blocks<S>(x.numel), threads, 0, launch, gx.as<S>(), x.as<S>(), t.as<S>(), gy.as<S>(),
                x.numel, aligned, params);

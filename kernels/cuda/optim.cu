@@ -3,6 +3,7 @@
 // 16 bytes at a time where they are aligned for it: bound by memory, 3 to 5 values per element for SGD, 7 for Adam.
 // Half and bfloat16 are computed in float. Elements do not depend on each other, so the bits do not depend on the
 // launch.
+#include <fulmen/kernels/compute.h>
 #include <fulmen/kernels/cuda.h>
 #include <fulmen/kernels/cuda/gpu.h>
 #include <fulmen/kernels/cuda/math.h>
@@ -19,9 +20,6 @@ struct Job {
   OptimSlice slice;
   int64_t first_block;
 };
-
-template <class T>
-using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 /// The numbers of a step, of which a captured graph finds some in device memory (AdamStep::live).
 struct Numbers {

@@ -2,8 +2,10 @@
 // place and on i alone, not on the launch. A thread makes the four elements of a subsequence with one block of four
 // words, or two blocks for 64-bit draws. y is contiguous and is written once: bound by memory for 4-byte elements and
 // more, by the 10 rounds (about 60 integer instructions per 4 elements) below.
+#include <fulmen/kernels/compute.h>
 #include <fulmen/kernels/cuda.h>
 #include <fulmen/kernels/cuda/gpu.h>
+#include <fulmen/kernels/cuda/key_sort.h>
 #include <fulmen/kernels/cuda/math.h>
 #include <fulmen/kernels/random.h>
 
@@ -12,20 +14,6 @@ namespace fulmen::cuda {
 namespace {
 
 constexpr int threads = 256;
-
-/// float for the 16-bit types, T otherwise.
-template <class T>
-using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
-
-/// A number as an element; the 16-bit types convert through float.
-template <class T, class V>
-GPU_INLINE T element(V value) {
-  if constexpr (sizeof(T) == 2 && !std::is_arithmetic_v<T>) {
-    return T(static_cast<float>(value));
-  } else {
-    return static_cast<T>(value);
-  }
-}
 
 /// The four 64-bit draws of a subsequence.
 struct WideDraws {
@@ -74,21 +62,21 @@ void run(const Launch& launch, const View& y, const RandomStream& stream, const 
 
 template <class T>
 struct Uniform {
-  Real<T> from, to;
+  Compute<T> from, to;
   GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
-    const Units<Real<T>> u(place, s);
+    const Units<Compute<T>> u(place, s);
     for (int i = 0; i < 4; ++i) {
       const T value(u.unit[i] * (to - from) + from);
-      y[i] = static_cast<Real<T>>(value) == to ? T(from) : value;  // rounding may reach the excluded end
+      y[i] = static_cast<Compute<T>>(value) == to ? T(from) : value;  // rounding may reach the excluded end
     }
   }
 };
 
 template <class T>
 struct Normal {
-  Real<T> mean, std;
+  Compute<T> mean, std;
   GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
-    using R = Real<T>;
+    using R = Compute<T>;
     const Units<R> u(place, s);
     for (int i = 0; i < 4; i += 2) {
       const R radius = math::sqrt(R(-2) * math::log1p(-u.unit[i])), angle = R(6.283185307179586) * u.unit[i + 1];
@@ -100,9 +88,9 @@ struct Normal {
 
 template <class T>
 struct Exponential {
-  Real<T> lambda;
+  Compute<T> lambda;
   GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, T (&y)[4]) const {
-    const Units<Real<T>> u(place, s);
+    const Units<Compute<T>> u(place, s);
     for (int i = 0; i < 4; ++i) y[i] = T(-math::log1p(-u.unit[i]) / lambda);
   }
 };
@@ -120,7 +108,7 @@ struct Integers {
     }
   }
   GPU_INLINE T made_of(uint64_t value) const {
-    return element<T>(static_cast<int64_t>(value + static_cast<uint64_t>(integers.base)));
+    return converted<T>(static_cast<int64_t>(value + static_cast<uint64_t>(integers.base)));
   }
 };
 
@@ -135,88 +123,23 @@ struct Bernoulli {
     for (int i = 0; i < 4; ++i) {
       double probability = p;
       if (each && 4 * s + i < n) probability = static_cast<double>(each[4 * s + i]);
-      y[i] = element<T>(u.unit[i] < probability ? 1 : 0);
+      y[i] = converted<T>(u.unit[i] < probability ? 1 : 0);
     }
   }
 };
 
-// --- permutations: bitonic sort of {draw, position}, in shared memory as long as partners lie in one chunk
+// --- permutations: the positions of sorted draws
 
-struct Key {
-  uint64_t draw;
-  int64_t position;
-};
-constexpr int chunk = 1024;  // keys that a block of chunk / 2 threads sorts at once
-
-GPU_INLINE bool behind(const Key& a, const Key& b) {
-  return a.draw != b.draw ? a.draw > b.draw : a.position > b.position;
-}
-/// Orders a[low] and a[low + distance], upwards if bit `size` of their place is clear.
-GPU_INLINE void order(Key* a, int low, int distance, bool up) {
-  const Key x = a[low], y = a[low + distance];
-  if (behind(x, y) == up) {
-    a[low] = y;
-    a[low + distance] = x;
-  }
-}
-/// The place of pair `i` whose partners are `distance` apart.
-GPU_INLINE int64_t low_of(int64_t i, int64_t distance) { return 2 * i - i % distance; }
-
-/// keys[n ..] are larger than all others, so that they stay at the end.
-__global__ void __launch_bounds__(threads) draw_keys(Key* keys, int64_t n, int64_t padded, PhiloxPlace place) {
-  for (int64_t s = gpu::thread_index(); 4 * s < padded; s += gpu::thread_count()) {
+struct Draws {
+  GPU_INLINE void operator()(const PhiloxPlace& place, int64_t s, uint64_t (&y)[4]) const {
     const WideDraws wide(place, s);
-    for (int i = 0; i < 4; ++i) {
-      if (4 * s + i < padded) keys[4 * s + i] = {4 * s + i < n ? wide.draw[i] : ~uint64_t{0}, 4 * s + i};
-    }
+    for (int i = 0; i < 4; ++i) y[i] = wide.draw[i];
   }
-}
-
-/// The steps whose partners lie within a chunk, of the stages up to `last` (all of them if `first` is 2).
-__global__ void __launch_bounds__(chunk / 2) sort_chunks(Key* keys, int64_t first, int64_t last) {
-  __shared__ Key part[chunk];
-  const int64_t start = static_cast<int64_t>(blockIdx.x) * chunk;
-  const int i = static_cast<int>(threadIdx.x);
-  part[i] = keys[start + i];
-  part[i + chunk / 2] = keys[start + i + chunk / 2];
-  for (int64_t size = first; size <= last; size *= 2) {
-    for (int64_t distance = size / 2 < chunk / 2 ? size / 2 : chunk / 2; distance > 0; distance /= 2) {
-      __syncthreads();
-      const auto low = static_cast<int>(low_of(i, distance));
-      order(part, low, static_cast<int>(distance), ((start + low) & size) == 0);
-    }
-  }
-  __syncthreads();
-  keys[start + i] = part[i];
-  keys[start + i + chunk / 2] = part[i + chunk / 2];
-}
-
-__global__ void __launch_bounds__(threads) merge_far(Key* keys, int64_t pairs, int64_t size, int64_t distance) {
-  for (int64_t i = gpu::thread_index(); i < pairs; i += gpu::thread_count()) {
-    const int64_t low = low_of(i, distance);
-    const Key x = keys[low], y = keys[low + distance];
-    if (behind(x, y) == ((low & size) == 0)) {
-      keys[low] = y;
-      keys[low + distance] = x;
-    }
-  }
-}
+};
 
 template <class T>
-__global__ void __launch_bounds__(threads) take_positions(T* y, const Key* keys, int64_t n) {
-  for (int64_t i = gpu::thread_index(); i < n; i += gpu::thread_count()) y[i] = element<T>(keys[i].position);
-}
-
-void sort_keys(const Launch& launch, Key* keys, int64_t padded) {
-  const auto blocks = static_cast<unsigned>(padded / chunk);
-  const unsigned far_blocks = gpu::blocks_for(padded / 2, threads, 4096);
-  GPU_LAUNCH(sort_chunks, blocks, chunk / 2, 0, launch, keys, 2, chunk);
-  for (int64_t size = 2 * chunk; size <= padded; size *= 2) {
-    for (int64_t distance = size / 2; distance >= chunk; distance /= 2) {
-      GPU_LAUNCH(merge_far, far_blocks, threads, 0, launch, keys, padded / 2, size, distance);
-    }
-    GPU_LAUNCH(sort_chunks, blocks, chunk / 2, 0, launch, keys, size, size);
-  }
+__global__ void __launch_bounds__(threads) take_positions(T* y, const int64_t* positions, int64_t n) {
+  for (int64_t i = gpu::thread_index(); i < n; i += gpu::thread_count()) y[i] = converted<T>(positions[i]);
 }
 
 // --- choices
@@ -259,106 +182,47 @@ __global__ void __launch_bounds__(threads)
   }
 }
 
-#define FULMEN_FOR_EACH_REAL(X) \
-  X(float, Float)               \
-  X(double, Double)             \
-  X(::fulmen::Half, Half)       \
-  X(::fulmen::BFloat16, BFloat16)
-
 }  // namespace
 
 void random_uniform(const Launch& launch, View y, double from, double to, RandomStream stream) {
-  switch (y.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return run<T>(launch, y, stream, Uniform<T>{static_cast<Real<T>>(from), static_cast<Real<T>>(to)});
-    FULMEN_FOR_EACH_REAL(X)
-#undef X
-    default:
-      break;
-  }
+  for_real(y.dtype, [&]<class T>(T*) {
+    run<T>(launch, y, stream, Uniform<T>{static_cast<Compute<T>>(from), static_cast<Compute<T>>(to)});
+  });
 }
 
 void random_normal(const Launch& launch, View y, double mean, double std, bool, RandomStream stream) {
-  switch (y.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return run<T>(launch, y, stream, Normal<T>{static_cast<Real<T>>(mean), static_cast<Real<T>>(std)});
-    FULMEN_FOR_EACH_REAL(X)
-#undef X
-    default:
-      break;
-  }
+  for_real(y.dtype, [&]<class T>(T*) {
+    run<T>(launch, y, stream, Normal<T>{static_cast<Compute<T>>(mean), static_cast<Compute<T>>(std)});
+  });
 }
 
 void random_exponential(const Launch& launch, View y, double lambda, RandomStream stream) {
-  switch (y.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return run<T>(launch, y, stream, Exponential<T>{static_cast<Real<T>>(lambda)});
-    FULMEN_FOR_EACH_REAL(X)
-#undef X
-    default:
-      break;
-  }
+  for_real(y.dtype, [&]<class T>(T*) { run<T>(launch, y, stream, Exponential<T>{static_cast<Compute<T>>(lambda)}); });
 }
 
 void random_integers(const Launch& launch, View y, IntegerRange integers, RandomStream stream) {
-  switch (y.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return run<T>(launch, y, stream, Integers<T>{integers});
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
-    default:
-      break;
-  }
+  for_dtype(y.dtype, [&]<class T>(T*) { run<T>(launch, y, stream, Integers<T>{integers}); });
 }
 
 void random_bernoulli(const Launch& launch, View y, double p, RandomStream stream) {
-  switch (y.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return run<T>(launch, y, stream, Bernoulli<T>{p, nullptr, y.numel});
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
-    default:
-      break;
-  }
+  for_dtype(y.dtype, [&]<class T>(T*) { run<T>(launch, y, stream, Bernoulli<T>{p, nullptr, y.numel}); });
 }
 
 void random_bernoulli_each(const Launch& launch, View y, ConstView p, RandomStream stream) {
-  switch (y.dtype) {
-#define X(T, N)       \
-  case ScalarType::N: \
-    return run<T>(launch, y, stream, Bernoulli<T>{0, p.as<T>(), y.numel});
-    FULMEN_FOR_EACH_REAL(X)
-#undef X
-    default:
-      break;
-  }
+  for_real(y.dtype, [&]<class T>(T*) { run<T>(launch, y, stream, Bernoulli<T>{0, p.as<T>(), y.numel}); });
 }
 
 void random_permutation(const Launch& launch, View y, RandomStream stream) {
   const int64_t n = y.numel;
   if (n == 0) return;
-  int64_t padded = chunk;
-  while (padded < n) padded *= 2;
-  const Workspace workspace(launch, static_cast<size_t>(padded) * sizeof(Key));
-  Key* keys = workspace.as<Key>();
-  GPU_LAUNCH(draw_keys, gpu::blocks_for(padded, 4 * threads, 4096), threads, 0, launch, keys, n, padded, stream.philox);
-  sort_keys(launch, keys, padded);
-  const unsigned blocks = gpu::blocks_for(n, threads, 4096);
-  switch (y.dtype) {
-#define X(T, N)                                                                    \
-  case ScalarType::N:                                                              \
-    GPU_LAUNCH(take_positions<T>, blocks, threads, 0, launch, y.as<T>(), keys, n); \
-    break;
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
-    default:
-      break;
-  }
+  gpu::KeySort<uint64_t> order(launch, 1, n);
+  GPU_LAUNCH((fill_random<uint64_t, Draws>), gpu::blocks_for(n, 4 * threads, 4096), threads, 0, launch, order.keys(), n,
+             stream.philox, Draws{});
+  order.run();
+  for_dtype(y.dtype, [&]<class T>(T*) {
+    GPU_LAUNCH(take_positions<T>, gpu::blocks_for(n, threads, 4096), threads, 0, launch, y.as<T>(), order.positions(),
+               n);
+  });
 }
 
 void random_choices(const Launch& launch, View y, ConstView weights, View, RandomStream stream) {
@@ -367,16 +231,9 @@ void random_choices(const Launch& launch, View y, ConstView weights, View, Rando
   const int64_t rows = y.numel / samples;
   const Workspace workspace(launch, static_cast<size_t>(rows * cols) * sizeof(double));
   double* sums = workspace.as<double>();
-  switch (weights.dtype) {
-#define X(T, N)                                                                                                \
-  case ScalarType::N:                                                                                          \
-    GPU_LAUNCH(running_sums<T>, static_cast<unsigned>(rows), threads, 0, launch, sums, weights.as<T>(), cols); \
-    break;
-    FULMEN_FOR_EACH_REAL(X)
-#undef X
-    default:
-      break;
-  }
+  for_real(weights.dtype, [&]<class T>(T*) {
+    GPU_LAUNCH(running_sums<T>, static_cast<unsigned>(rows), threads, 0, launch, sums, weights.as<T>(), cols);
+  });
   GPU_LAUNCH(choose, gpu::blocks_for(y.numel, threads, 4096), threads, 0, launch, y.as<int64_t>(), sums, y.numel,
              samples, cols, stream.philox);
 }

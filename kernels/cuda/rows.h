@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/kernels/compute.h>
 #include <fulmen/kernels/cuda.h>
 #include <fulmen/kernels/cuda/gpu.h>
 #include <fulmen/kernels/cuda/math.h>
@@ -8,27 +9,6 @@
 // Work on rows of numbers: x is [outer, cols, inner], contiguous, and row (o, j) is x[o, :, j]. The threads of a block
 // form teams, one per row. How many threads a team has depends on the shape alone, and so does every sum.
 namespace fulmen::gpu {
-
-/// The type in which elements of type S are computed.
-template <class S>
-using Compute = std::conditional_t<sizeof(S) == 2, float, S>;
-
-/// Calls f<S> for the floating-point dtype of a view: `for_real(x.dtype, [&]<class S>(S*) { ... })`.
-template <class F>
-inline void for_real(ScalarType dtype, const F& f) {
-  switch (dtype) {
-    case ScalarType::Float:
-      return f(static_cast<float*>(nullptr));
-    case ScalarType::Double:
-      return f(static_cast<double*>(nullptr));
-    case ScalarType::Half:
-      return f(static_cast<Half*>(nullptr));
-    case ScalarType::BFloat16:
-      return f(static_cast<BFloat16*>(nullptr));
-    default:
-      return;
-  }
-}
 
 /// The smallest power of two that is not below n, at most `most` (a power of two).
 inline int power_of_two(int64_t n, int most) {

@@ -17,7 +17,7 @@ using gpu::Vec;
 template <class S, int V>
 __global__ void __launch_bounds__(gpu::most_row_threads)
     softmax_rows(S* y, const S* x, Rows rows, bool resident, SoftmaxKind kind) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   GPU_DYNAMIC_SHARED(S, kept);
   Team team(rows);
   RowVectors<V> own(rows, team);
@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(gpu::most_row_threads)
 template <class S, int V>
 __global__ void __launch_bounds__(gpu::most_row_threads)
     softmax_backward_rows(S* gx, const S* y, const S* gy, Rows rows, bool resident, SoftmaxKind kind) {
-  using T = gpu::Compute<S>;
+  using T = Compute<S>;
   GPU_DYNAMIC_SHARED(S, kept);
   Team team(rows);
   RowVectors<V> own(rows, team);
@@ -97,7 +97,7 @@ __global__ void __launch_bounds__(gpu::most_row_threads)
 void softmax(const Launch& launch, const View& y, const ConstView& x, SoftmaxKind kind) {
   if (x.numel == 0) return;
   int64_t cols = x.sizes[1], inner = x.sizes[2];
-  gpu::for_real(x.dtype, [&]<class S>(S*) {
+  for_real(x.dtype, [&]<class S>(S*) {
     gpu::with_width<S>(
         cols, inner,
         [&](auto width) {
@@ -115,7 +115,7 @@ void softmax(const Launch& launch, const View& y, const ConstView& x, SoftmaxKin
 void softmax_backward(const Launch& launch, const View& gx, const ConstView& y, const ConstView& gy, SoftmaxKind kind) {
   if (y.numel == 0) return;
   int64_t cols = y.sizes[1], inner = y.sizes[2];
-  gpu::for_real(y.dtype, [&]<class S>(S*) {
+  for_real(y.dtype, [&]<class S>(S*) {
     gpu::with_width<S>(
         cols, inner,
         [&](auto width) {

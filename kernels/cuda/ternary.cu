@@ -18,26 +18,11 @@ struct Ternary {
   }
 };
 
-template <class F, Domain domain>
-Kernels<3> kernels_for(ScalarType t) {
-  switch (t) {
-#define X(T, N)                                                                                               \
-  case ScalarType::N:                                                                                         \
-    if constexpr (contains<Compute<T>>(domain)) return gpu::kernels_of<Ternary<F, Compute<T>>, T, T, T, T>(); \
-    break;
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
-    default:
-      break;
-  }
-  return {};
-}
-
 Kernels<3> kernels_for(TernaryOp op, ScalarType t) {
   switch (op) {
 #define X(name, domain) \
   case TernaryOp::name: \
-    return kernels_for<functor::name, Domain::domain>(t);
+    return gpu::kernels_alike<Ternary, functor::name, Domain::domain, 3>(t);
     FULMEN_TERNARY_OPS(X)
 #undef X
   }

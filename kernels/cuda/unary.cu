@@ -24,26 +24,11 @@ struct Unary {
   }
 };
 
-template <class F, Domain domain>
-Kernels<1> kernels_for(ScalarType t) {
-  switch (t) {
-#define X(T, N)                                                                                       \
-  case ScalarType::N:                                                                                 \
-    if constexpr (contains<Compute<T>>(domain)) return gpu::kernels_of<Unary<F, Compute<T>>, T, T>(); \
-    break;
-    FULMEN_FOR_EACH_DTYPE(X)
-#undef X
-    default:
-      break;
-  }
-  return {};
-}
-
 Kernels<1> kernels_for(UnaryOp op, ScalarType t) {
   switch (op) {
 #define X(name, domain) \
   case UnaryOp::name:   \
-    return kernels_for<functor::name, Domain::domain>(t);
+    return gpu::kernels_alike<Unary, functor::name, Domain::domain, 1>(t);
     FULMEN_UNARY_OPS(X)
 #undef X
   }

@@ -1,8 +1,11 @@
 #include <doctest/doctest.h>
 #include <fulmen/autograd/ops.h>
 #include <fulmen/nn/nn.h>
+#include <tests/message_of.h>
 
 using namespace fulmen;
+using fulmen::testing::mentions;
+using fulmen::testing::message_of;
 
 namespace {
 
@@ -20,16 +23,6 @@ struct Count : nn::Module {
   int n;
 };
 
-std::string message_of(const AnyFunction<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_SUITE_BEGIN("nn");
@@ -37,14 +30,14 @@ TEST_SUITE_BEGIN("nn");
 TEST_CASE("AnyModule checks the types that flow") {
   nn::AnyModule any(Count(3));
   CHECK(any.forward<int>(4) == 7);
-  CHECK(contains(message_of([&] { any.forward<int>(4.0); }),
+  CHECK(mentions(message_of([&] { any.forward<int>(4.0); }),
                  "Expected argument #0 to be of type int, but received value of type double"));
-  CHECK(contains(message_of([&] { any.forward<double>(4); }),
+  CHECK(mentions(message_of([&] { any.forward<double>(4); }),
                  "The type of the return value is int, but you asked for type double"));
-  CHECK(contains(message_of([&] { any.forward<int>(1, 2); }), "expects 1 argument(s), but received 2."));
+  CHECK(mentions(message_of([&] { any.forward<int>(1, 2); }), "expects 1 argument(s), but received 2."));
   CHECK(any.get<Count>().n == 3);
-  CHECK(contains(message_of([&] { any.get<Scale>(); }), "Attempted to cast module of type"));
-  CHECK(contains(message_of([&] { nn::AnyModule().forward(1); }), "Cannot call forward() on an empty AnyModule"));
+  CHECK(mentions(message_of([&] { any.get<Scale>(); }), "Attempted to cast module of type"));
+  CHECK(mentions(message_of([&] { nn::AnyModule().forward(1); }), "Cannot call forward() on an empty AnyModule"));
 }
 
 TEST_CASE("default arguments of forward") {
@@ -53,7 +46,7 @@ TEST_CASE("default arguments of forward") {
   CHECK(any.forward(x).sum().item<float>() == 4);
   CHECK(any.forward(x, 3.0).sum().item<float>() == 6);
   CHECK(any.forward(x, 3.0, ones({2})).sum().item<float>() == 8);
-  CHECK(contains(message_of([&] { any.forward(); }), "expects at least 1 argument(s) and at most 3 argument(s)"));
+  CHECK(mentions(message_of([&] { any.forward(); }), "expects at least 1 argument(s) and at most 3 argument(s)"));
 }
 
 TEST_CASE("Sequential: names, nesting, access") {
@@ -64,8 +57,8 @@ TEST_CASE("Sequential: names, nesting, access") {
   CHECK(net(randn({5, 3})).sizes() == IntArrayRef({5, 2}));
   CHECK(net->at<nn::LinearImpl>(0).options.in_features() == 3);
   CHECK(net[1]->as<nn::ReLU>() != nullptr);
-  CHECK(contains(message_of([&] { net->ptr(3); }), "Index out of range"));
-  CHECK(contains(message_of([] { nn::Sequential()->forward(1); }), "Cannot call forward() on an empty Sequential"));
+  CHECK(mentions(message_of([&] { net->ptr(3); }), "Index out of range"));
+  CHECK(mentions(message_of([] { nn::Sequential()->forward(1); }), "Cannot call forward() on an empty Sequential"));
   nn::Sequential copy = std::dynamic_pointer_cast<nn::SequentialImpl>(net->clone());
   const Tensor x = randn({4, 3});
   CHECK(copy->forward(x).equal(net->forward(x)));
@@ -75,19 +68,19 @@ TEST_CASE("Sequential: names, nesting, access") {
 TEST_CASE("a shape error names the module inside the Sequential") {
   nn::Sequential net(nn::Linear(3, 4), nn::Sequential(nn::ReLU(), nn::Linear(5, 1)));
   const std::string text = message_of([&] { net->forward(randn({2, 3})); });
-  CHECK(contains(text, "E001: Linear(5 → 1) takes float32[*, 5]; got float32[2, 4] on cpu"));
-  CHECK(contains(text, "in 1.1 (Linear)"));
-  CHECK(contains(text, "fix: the input has 4 features: construct Linear(4, 1)"));
+  CHECK(mentions(text, "E001: Linear(5 → 1) takes float32[*, 5]; got float32[2, 4] on cpu"));
+  CHECK(mentions(text, "in 1.1 (Linear)"));
+  CHECK(mentions(text, "fix: the input has 4 features: construct Linear(4, 1)"));
 }
 
 TEST_CASE("Linear: wrong features and dtype") {
   nn::Linear linear(4, 64);
   const std::string features = message_of([&] { linear->forward(ones({64, 8})); });
-  CHECK(contains(features, "E001: Linear(4 → 64) takes float32[*, 4]; got float32[64, 8] on cpu"));
-  CHECK(contains(features, "construct Linear(8, 64) or select 4 columns"));
+  CHECK(mentions(features, "E001: Linear(4 → 64) takes float32[*, 4]; got float32[64, 8] on cpu"));
+  CHECK(mentions(features, "construct Linear(8, 64) or select 4 columns"));
   const std::string dtype = message_of([&] { linear->forward(ones({2, 4}, kLong)); });
-  CHECK(contains(dtype, "E002: Linear takes float32; got int64[2, 4] on cpu (weights are float32)"));
-  CHECK(contains(dtype, "convert with .to_float() where the batch is made"));
+  CHECK(mentions(dtype, "E002: Linear takes float32; got int64[2, 4] on cpu (weights are float32)"));
+  CHECK(mentions(dtype, "convert with .to_float() where the batch is made"));
 }
 
 TEST_CASE("ModuleList and ModuleDict") {
@@ -96,7 +89,7 @@ TEST_CASE("ModuleList and ModuleDict") {
   CHECK(list->named_parameters().keys() == std::vector<std::string>{"0.weight", "0.bias", "1.weight", "1.bias"});
   CHECK(list->at<nn::LinearImpl>(1).options.out_features() == 3);
   CHECK(
-      contains(message_of([&] { list->at<nn::LinearImpl>(2); }), "Unable to cast module[2] to fulmen::nn::LinearImpl"));
+      mentions(message_of([&] { list->at<nn::LinearImpl>(2); }), "Unable to cast module[2] to fulmen::nn::LinearImpl"));
 
   nn::ModuleDict dict;
   nn::ModuleDictImpl::Items modules = {{"a", nn::Linear(1, 1).ptr()}, {"b", nn::ReLU().ptr()}};
@@ -105,7 +98,7 @@ TEST_CASE("ModuleList and ModuleDict") {
   dict->update(modules);
   CHECK(dict->keys() == std::vector<std::string>{"a", "b"});
   CHECK(dict->at<nn::LinearImpl>("a").options.in_features() == 2);
-  CHECK(contains(message_of([&] { dict->pop("c"); }), "Submodule 'c' is not defined"));
+  CHECK(mentions(message_of([&] { dict->pop("c"); }), "Submodule 'c' is not defined"));
 }
 
 TEST_CASE("a holder of a derived module is a holder of its parent") {

@@ -3,10 +3,13 @@
 #include <fulmen/autograd/ops.h>
 #include <fulmen/nn/nn.h>
 #include <fulmen/nn/type_name.h>
+#include <tests/message_of.h>
 
 #include <sstream>
 
 using namespace fulmen;
+using fulmen::testing::mentions;
+using fulmen::testing::message_of;
 
 namespace {
 
@@ -33,17 +36,6 @@ struct Net : nn::Cloneable<Net> {
   std::shared_ptr<Block> encoder;
   nn::Linear head{nullptr};
 };
-
-template <class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -148,11 +140,11 @@ TEST_CASE("load_state_dict: E013 lists every difference with the nearest name an
   }
   const std::string text = message_of([&] { net.load_state_dict(state); });
   CHECK(
-      contains(text, "E013: load_state_dict: the state does not fit Net: 1 missing, 1 unexpected, 1 of another shape"));
-  CHECK(contains(text, "missing     head.weight [2, 4]  (did you mean head.wieght?)"));
-  CHECK(contains(text, "unexpected  head.wieght [2, 4]  (did you mean head.weight?)"));
-  CHECK(contains(text, "shape       encoder.scale: module has [4], state has [5]"));
-  CHECK(contains(text, "fix: strict = false loads what fits"));
+      mentions(text, "E013: load_state_dict: the state does not fit Net: 1 missing, 1 unexpected, 1 of another shape"));
+  CHECK(mentions(text, "missing     head.weight [2, 4]  (did you mean head.wieght?)"));
+  CHECK(mentions(text, "unexpected  head.wieght [2, 4]  (did you mean head.weight?)"));
+  CHECK(mentions(text, "shape       encoder.scale: module has [4], state has [5]"));
+  CHECK(mentions(text, "fix: strict = false loads what fits"));
   CHECK(net.head->weight.equal(before));
 
   const nn::LoadReport report = net.load_state_dict(state, /*strict=*/false);
@@ -182,7 +174,7 @@ TEST_CASE("printing shows the tree") {
 TEST_CASE("an empty holder says so") {
   nn::Linear linear = nullptr;
   CHECK(linear.is_empty());
-  CHECK(contains(message_of([&] { linear->weight.defined(); }),
+  CHECK(mentions(message_of([&] { linear->weight.defined(); }),
                  "Accessing empty ModuleHolder of fulmen::nn::LinearImpl"));
 }
 

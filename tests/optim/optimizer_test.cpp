@@ -3,22 +3,15 @@
 #include <fulmen/nn/nn.h>
 #include <fulmen/optim/optim.h>
 #include <fulmen/tensor/threads.h>
+#include <tests/message_of.h>
 
 #include <cmath>
 
 using namespace fulmen;
+using fulmen::testing::mentions;
+using fulmen::testing::message_of;
 
 namespace {
-
-std::string message_of(const AnyFunction<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 Tensor parameter(std::vector<double> values, std::vector<double> grad) {
   Tensor p = tensor(values, kDouble).set_requires_grad(true);
@@ -61,16 +54,16 @@ TEST_CASE("groups have their own options; the defaults fill the others") {
   sgd.param_groups()[0].options().set_lr(0.25);
   CHECK(sgd.param_groups()[0].options().get_lr() == 0.25);
   CHECK(sgd.defaults().get_lr() == 0.5);
-  CHECK(contains(message_of([&] { sgd.add_param_group({{p}}); }),
+  CHECK(mentions(message_of([&] { sgd.add_param_group({{p}}); }),
                  "some parameters appear in more than one parameter group"));
-  CHECK(contains(message_of([&] { sgd.add_param_group({{p * 2}}); }), "can't optimize a non-leaf Tensor"));
+  CHECK(mentions(message_of([&] { sgd.add_param_group({{p * 2}}); }), "can't optimize a non-leaf Tensor"));
 }
 
 TEST_CASE("options are checked") {
   const Tensor p = parameter({1}, {1});
-  CHECK(contains(message_of([&] { optim::SGD({p}, optim::SGDOptions(-1)); }), "SGD: invalid learning rate: -1"));
-  CHECK(contains(message_of([&] { optim::SGD({p}, optim::SGDOptions(1).nesterov(true)); }), "Nesterov"));
-  CHECK(contains(message_of([&] { optim::Adam({p}, optim::AdamOptions().betas({1.5, 0.9})); }), "index 0: 1.5"));
+  CHECK(mentions(message_of([&] { optim::SGD({p}, optim::SGDOptions(-1)); }), "SGD: invalid learning rate: -1"));
+  CHECK(mentions(message_of([&] { optim::SGD({p}, optim::SGDOptions(1).nesterov(true)); }), "Nesterov"));
+  CHECK(mentions(message_of([&] { optim::Adam({p}, optim::AdamOptions().betas({1.5, 0.9})); }), "index 0: 1.5"));
 }
 
 TEST_CASE("parameters without gradient stay; the closure's loss is returned") {
@@ -180,7 +173,7 @@ TEST_CASE("state goes out and in under PyTorch's names, and training goes on bit
   CHECK(a->weight.equal(b->weight));
 
   OrderedDict<std::string, Tensor> wrong = {{"wieght.step", ones({}, kLong)}};
-  CHECK(contains(message_of([&] { after.load_named_state(b->named_parameters(), wrong); }),
+  CHECK(mentions(message_of([&] { after.load_named_state(b->named_parameters(), wrong); }),
                  "state wieght.step belongs to no parameter"));
 }
 

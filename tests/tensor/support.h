@@ -1,6 +1,7 @@
 #pragma once
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/tensor/tensor.h>
+#include <tests/message_of.h>
 #include <tests/paths.h>
 
 #include <cstdlib>
@@ -32,19 +33,6 @@ std::string printed(const T& value) {
   out << value;
   return out.str();
 }
-
-/// The text of the Error that `action` throws.
-template <class F>
-std::string message_of(const F& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-inline bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 /// Equal sizes and equal values.
 inline bool same(const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes() && a.equal(b); }

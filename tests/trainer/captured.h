@@ -1,5 +1,5 @@
 #pragma once
-#include <fulmen/tensor/error.h>
+#include <tests/message_of.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,14 +7,7 @@
 
 namespace fulmen::trainer::testing {
 
-inline std::string message_of(auto&& action) {
-  try {
-    action();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using fulmen::testing::message_of;
 
 /// What a function writes to one of the standard streams.
 inline std::string captured(int descriptor, auto&& action) {

@@ -3,6 +3,7 @@
 #include <fulmen/trainer/early_stopping.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <tests/message_of.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -15,6 +16,8 @@
 
 namespace fulmen::trainer::testing {
 namespace {
+
+using fulmen::testing::message_of;
 
 std::string bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -32,15 +35,6 @@ void check_same(const Checkpoint& a, const Checkpoint& b) {
   REQUIRE(a.others.keys() == b.others.keys());
   for (const auto& item : a.others) CHECK_MESSAGE(same_bits(item.value(), b.others[item.key()]), item.key());
   for (const auto& entry : a.metadata) CHECK_MESSAGE(entry.second == b.text(entry.first), entry.first);
-}
-
-std::string message_of(auto&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 /// Trains until `max_steps` (-1: to the end), from a checkpoint if there is one, and saves where it stands.

@@ -2,6 +2,7 @@
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/metric_book.h>
 #include <sys/stat.h>
+#include <tests/message_of.h>
 
 #include <fstream>
 
@@ -10,14 +11,7 @@
 namespace fulmen::trainer::testing {
 namespace {
 
-std::string message_of(auto&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using fulmen::testing::message_of;
 
 MetricBook in(const char* hook, LogRule rule) {
   MetricBook book;
