@@ -28,6 +28,7 @@ Settings from_environment() {
   if (s.threads < 1) s.threads = 1;
   s.memory = environment_number("FULMEN_EMU_MEMORY", 8192) << 20;
   s.capability = static_cast<int>(environment_number("FULMEN_EMU_CAPABILITY", 90));
+  s.libraries = !environment_is("FULMEN_EMU_LIBRARIES", "none");
   return s;
 }
 

@@ -20,6 +20,8 @@ struct Settings {
   uint64_t memory = uint64_t{8} << 30;
   /// Compute capability times ten: FULMEN_EMU_CAPABILITY.
   int capability = 90;
+  /// Whether NVIDIA's optional libraries can be opened; FULMEN_EMU_LIBRARIES=none: no.
+  bool libraries = true;
 };
 Settings& settings();
 
