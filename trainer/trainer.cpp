@@ -87,6 +87,18 @@ Device device_of(const TrainerOptions& o) {
 
 }  // namespace
 
+AnyFunction<Engines()> detail::only_loader(AnyFunction<Engines()> request) {
+  return [request = std::move(request)] {
+    Engines loaders = request ? request() : Engines();
+    if (loaders.size() > 1) {
+      throw Error("E016",
+                  str("predict: one list of predictions was asked for, and there are ", loaders.size(), " loaders"),
+                  "predict_by_loader gives a list per loader");
+    }
+    return loaders;
+  };
+}
+
 const char* stage_name(Stage stage) {
   constexpr const char* names[] = {"fit", "validate", "test", "predict"};
   return names[static_cast<size_t>(stage)];

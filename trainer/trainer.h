@@ -79,6 +79,8 @@ template <class L>
 AnyFunction<Engines()> request_of(const L& loaders) {
   return [loaders] { return engines_of(loaders); };
 }
+/// The same request, which refuses to serve several loaders where one list of predictions was asked for.
+AnyFunction<Engines()> only_loader(AnyFunction<Engines()> request);
 }  // namespace detail
 
 /// A DataLoader, or a vector of them.
@@ -172,13 +174,23 @@ class Trainer {
     detail::check_loaders<M, data::DataLoader<B>>();
     return predict_requests(module, {.predict = detail::request_of(loaders)}, options);
   }
-  /// The loaders of the module itself, or of a data module.
+  /// The loader of the module itself, or of a data module: one element per batch. It is an error if there are several.
   template <class M>
-  std::vector<std::vector<typename M::Prediction>> predict(M& module, const RunOptions& options = {}) {
+  std::vector<typename M::Prediction> predict(M& module, const RunOptions& options = {}) {
+    return predict_only_loader(module, detail::requests_of(module), options);
+  }
+  template <class M, IsDataModule D>
+  std::vector<typename M::Prediction> predict(M& module, D& data, const RunOptions& options = {}) {
+    return predict_only_loader(module, with(data), options);
+  }
+  /// However many loaders the module or the data module serves: a list per loader.
+  template <class M>
+  std::vector<std::vector<typename M::Prediction>> predict_by_loader(M& module, const RunOptions& options = {}) {
     return predict_requests(module, detail::requests_of(module), options);
   }
   template <class M, IsDataModule D>
-  std::vector<std::vector<typename M::Prediction>> predict(M& module, D& data, const RunOptions& options = {}) {
+  std::vector<std::vector<typename M::Prediction>> predict_by_loader(M& module, D& data,
+                                                                     const RunOptions& options = {}) {
     return predict_requests(module, with(data), options);
   }
   /// Hands every prediction to `sink` and keeps none: constant memory. The sink takes (prediction), or (prediction,
@@ -278,6 +290,13 @@ class Trainer {
     detail::check_module<M>();
     StepsOf<M> steps(module);
     return run_evaluation(stage, steps, requests, options);
+  }
+  template <class M>
+  std::vector<typename M::Prediction> predict_only_loader(M& module, LoaderRequests requests,
+                                                          const RunOptions& options) {
+    requests.predict = detail::only_loader(std::move(requests.predict));
+    auto lists = predict_requests(module, requests, options);
+    return lists.empty() ? std::vector<typename M::Prediction>() : std::move(lists[0]);
   }
   template <class M>
   std::vector<std::vector<typename M::Prediction>> predict_requests(M& module, const LoaderRequests& requests,

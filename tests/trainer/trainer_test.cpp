@@ -178,6 +178,22 @@ TEST_SUITE("trainer") {
     CHECK(batches == 3);
   }
 
+  TEST_CASE("predict with a data module: one list, or one per loader") {
+    struct Planes : DataModule<> {
+      size_t loaders = 1;
+      std::vector<Loader> predict_dataloader() override { return std::vector<Loader>(loaders, plane(false)); }
+    } planes;
+    SmallModel model(SmallModel::Hparams{});
+    fit_target(model);
+    Trainer trainer(quiet(1));
+    CHECK(trainer.predict(model, planes).size() == 8);
+    planes.loaders = 2;
+    CHECK(trainer.predict_by_loader(model, planes).size() == 2);
+    CHECK(message_of([&] { trainer.predict(model, planes); }).find("E016: predict: one list") == 0);
+    planes.loaders = 0;
+    CHECK(message_of([&] { trainer.predict(model, planes); }).find("there is no loader") != std::string::npos);
+  }
+
   TEST_CASE("PredictionWriter: one line per sample with its index") {
     TemporaryFolder folder;
     SmallModel model(SmallModel::Hparams{});
