@@ -92,7 +92,8 @@ void fit(const std::string& csv, const std::string& out, HousePrices::Hparams hp
   if (trainer.interrupted()) return;
   trainer.validate(model, loader(model, validation), {.ckpt_path = "best"});  // loads the best weights
   model.freeze();
-  model.interval.fit(model.forward(model.features(validation)), model.price(validation.tensor(hp.target)));
+  const Tensor houses = model.features(validation).to(model.device());
+  model.interval.fit(model.forward(houses), model.price(validation.tensor(hp.target)));
   trainer.save_checkpoint(out + "/best.ckpt");
   test(csv, out + "/best.ckpt", options);
 }

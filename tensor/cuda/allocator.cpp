@@ -60,6 +60,9 @@ void change(Stat& count, Stat& bytes, const Block* block, int sign) {
   change(bytes, sign * static_cast<int64_t>(block->size));
 }
 
+/// Whether segments of the pool stay when nobody uses them.
+bool keeps(const BlockPool* pool) { return pool->graph ? pool->graph->alive : caching(); }
+
 bool is_rest(const Block* block) { return block->previous || block->next; }
 
 /// Lets cudaMalloc and its like run on a thread that captures a graph.
@@ -179,7 +182,8 @@ void CachingAllocator::free(Block* block) noexcept {
   change(stats_.allocation, stats_.allocated_bytes, block, -1);
   change(stats_.requested_bytes, -static_cast<int64_t>(block->requested));
   try {
-    if (block->other_streams.empty()) {
+    // Giving memory back to the driver would end a capture, as recording an event would.
+    if (block->other_streams.empty() && (keeps(block->pool) || !is_capturing())) {
       merge_and_keep(block);
     } else {
       put_off(block);
@@ -198,7 +202,7 @@ void CachingAllocator::record_stream(Block* block, const Stream& stream) {
   block->other_streams.push_back(stream);
 }
 
-/// Free, but not before the work enqueued so far on the other streams is done.
+/// Free, but not before this thread's capture has ended and the work enqueued so far on the other streams is done.
 void CachingAllocator::put_off(Block* block) {
   if (is_capturing()) {
     put_off_.push_back(block);
@@ -210,6 +214,7 @@ void CachingAllocator::put_off(Block* block) {
     marks_[stream.handle()].push_back({std::move(event), block});
     ++block->events;
   }
+  if (block->events == 0) merge_and_keep(block);
 }
 
 void CachingAllocator::reach_events(bool wait) {
@@ -254,7 +259,7 @@ void CachingAllocator::merge_and_keep(Block* block) {
   absorb(block, block->previous);
   absorb(block, block->next);
   GraphPool* graph = block->pool->graph;
-  if (!is_rest(block) && ((!caching() && !graph) || (graph && !graph->alive))) {
+  if (!is_rest(block) && !keeps(block->pool)) {
     release_segment(block);
     if (graph && graph->segments == 0) {
       graph_pools_.erase(graph);

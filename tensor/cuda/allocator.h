@@ -89,7 +89,7 @@ class CachingAllocator {
   std::mutex mutex_;
   BlockPool small_{true}, large_{false};
   std::map<void*, std::deque<Mark>> marks_;  ///< by stream, in order
-  std::vector<Block*> put_off_;              ///< freed during a capture, when no event can be recorded
+  std::vector<Block*> put_off_;  ///< freed during a capture, when no event can be recorded and no memory given back
   std::set<GraphPool*> graph_pools_;
   size_t limit_ = SIZE_MAX;  ///< of reserved bytes
   MemoryStats stats_;

@@ -43,7 +43,7 @@ FaultWord fault_word(const Launch& launch, const char* kernel) {
 void throw_faults(int device) {
   Fault* fault = words[static_cast<size_t>(device)].load(std::memory_order_acquire);
   if (!fault) return;
-  const FaultKind kind = __atomic_load_n(&fault->kind, __ATOMIC_ACQUIRE);
+  const FaultKind kind = std::atomic_ref(fault->kind).load(std::memory_order_acquire);
   if (kind == FaultKind::None) [[likely]]
     return;
   const Fault found = *fault;

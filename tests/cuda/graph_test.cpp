@@ -65,6 +65,30 @@ TEST_SUITE("cuda") {
     CHECK(cuda::memory_reserved() == reserved);
   }
 
+  TEST_CASE("graph: memory that goes back to the driver waits for the end of a capture") {
+    cuda::synchronize();
+    cuda::empty_cache();
+    const int64_t reserved = cuda::memory_reserved();
+    Tensor kept, out = zeros({10}, there);
+    {
+      cuda::CUDAGraph gone;
+      capture(gone, [&] { kept = full({1000}, 5.0, there); });
+    }
+    {
+      cuda::CUDAGraph graph;
+      capture(graph, [&] {
+        out.fill_(3);
+        kept = Tensor();  // the last memory of the graph that is gone
+      });
+      graph.replay();
+      CHECK(equal(out.cpu(), full({10}, 3.0)));
+    }
+    out = Tensor();
+    cuda::synchronize();
+    cuda::empty_cache();
+    CHECK(cuda::memory_reserved() == reserved);
+  }
+
   TEST_CASE("graph: what would wait for the device is refused, and the capture can be abandoned") {
     const Tensor x = ones({3}, there);
     cuda::CUDAGraph graph;

@@ -1,52 +1,13 @@
 #include <doctest/doctest.h>
-#include <stdlib.h>
-#include <sys/wait.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <string>
 
-#include "tests/paths.h"
+#include "tests/examples/house_prices_process.h"
 
-// The example as a user runs it: a process, its output, its exit status, and the files it leaves.
 namespace {
 
-namespace fs = std::filesystem;
-
-struct Folder {
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "house_prices_XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path path;
-};
-
-struct Finished {
-  int status;
-  std::string output, error;
-};
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Finished house_prices(const Folder& folder, const std::string& arguments, const std::string& environment = "") {
-  const std::string program = fulmen::testing::bin_dir() + "/house_prices";
-  const std::string command = "cd " + folder.path.string() + " && " + environment + " " + program + " " + arguments +
-                              " >.out 2>.error </dev/null";
-  const int status = std::system(command.c_str());
-  Finished run{WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder.path / ".out"),
-               text_of(folder.path / ".error")};
-  fs::remove(folder.path / ".out");
-  fs::remove(folder.path / ".error");
-  return run;
-}
-
-bool available() { return fs::exists(fulmen::testing::bin_dir() + "/house_prices"); }
+using namespace fulmen::testing;
 
 /// 200 houses: a price made of area, a text column, and missing cells.
 std::string sales(int rows = 200) {
@@ -69,12 +30,12 @@ const std::string data = "--data sales.csv --target price --max-epochs 40 --lr 0
 
 TEST_SUITE("examples") {
   TEST_CASE("house prices: fit, test and predict in processes of their own") {
-    if (!available()) return;
+    if (!has_house_prices()) return;
     Folder folder;
     write(folder, "sales.csv", sales());
     const Finished fit = house_prices(folder, "fit " + data);
     REQUIRE_MESSAGE(fit.status == 0, fit.error);
-    const auto result = nlohmann::json::parse(fit.output.substr(fit.output.rfind('\n', fit.output.size() - 2) + 1));
+    const auto result = nlohmann::json::parse(last_line(fit.output));
     CHECK(result.at("test_r2").get<double>() > 0.9);
     for (const char* key : {"test_rmse", "test_mae", "seconds"}) CHECK(result.at(key).get<double>() > 0);
 
@@ -100,7 +61,7 @@ TEST_SUITE("examples") {
   }
 
   TEST_CASE("house prices: the same bits with 1, 2 and 4 threads") {
-    if (!available()) return;
+    if (!has_house_prices()) return;
     Folder folder;
     write(folder, "sales.csv", sales(2000));
     std::string first;
@@ -115,7 +76,7 @@ TEST_SUITE("examples") {
   }
 
   TEST_CASE("house prices: bad input is one clear line, exit status 2, and nothing written") {
-    if (!available()) return;
+    if (!has_house_prices()) return;
     struct Case {
       std::string csv, arguments, says;
     };
@@ -154,7 +115,7 @@ TEST_SUITE("examples") {
   }
 
   TEST_CASE("house prices: predicting with missing columns names them") {
-    if (!available()) return;
+    if (!has_house_prices()) return;
     Folder folder;
     write(folder, "sales.csv", sales());
     REQUIRE(house_prices(folder, "fit " + data + " --max-epochs 1").status == 0);
