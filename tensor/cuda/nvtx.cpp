@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#if __has_include(<nvtx3/nvToolsExt.h>)
+#if !defined(FULMEN_EMULATED) && __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
 #else  // an emulated device has no profiler
 static int nvtxRangePushA(const char*) { return 0; }
