@@ -43,37 +43,38 @@ function(fulmen_cuda target)
   endif()
 endfunction()
 
+# fulmen_cuda_objects(<target> <file.cu>...): an object library of kernels, by nvcc or for the emulator.
+function(fulmen_cuda_objects target)
+  add_library(${target} OBJECT ${ARGN})
+  fulmen_cuda(${target})
+  target_include_directories(${target} PRIVATE ${FULMEN_INCLUDE_ROOT})
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  if(FULMEN_CUDA STREQUAL "EMULATED")
+    fulmen_options(${target})
+    target_compile_options(${target} PRIVATE $<IF:$<CONFIG:Debug>,-O1,-O3>)
+    fulmen_emulate(${target})
+  else()
+    set_target_properties(${target} PROPERTIES CUDA_SEPARABLE_COMPILATION OFF CUDA_VISIBILITY_PRESET hidden)
+    # -std by hand: CMake 3.25 leaves it out for nvcc 13. -Wpedantic complains about the files that nvcc itself writes.
+    # 186: functors for every type compare unsigned numbers with zero, too.
+    target_compile_options(${target} PRIVATE -std=c++20 --expt-relaxed-constexpr -diag-suppress=186 -lineinfo -Xcompiler=-Wall,-Wextra
+      $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
+  endif()
+endfunction()
+
 # Adds the CUDA side to the library `fulmen`.
 function(fulmen_add_cuda)
   file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
   file(GLOB runtime_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tensor/cuda/*.cpp)
   target_sources(fulmen PRIVATE ${runtime_sources})
   fulmen_cuda(fulmen)
-  if(kernel_sources)
-    add_library(cuda_kernels OBJECT ${kernel_sources})
-    fulmen_cuda(cuda_kernels)
-    target_include_directories(cuda_kernels PRIVATE ${FULMEN_INCLUDE_ROOT})
-    set_target_properties(cuda_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
-    target_sources(fulmen PRIVATE $<TARGET_OBJECTS:cuda_kernels>)
-  endif()
-
   if(FULMEN_CUDA STREQUAL "EMULATED")
     include(emulator)  # the target `emulator`, an archive with include directories; fulmen_emulate(<target of .cu files>)
     target_link_libraries(fulmen PUBLIC $<BUILD_INTERFACE:emulator>)
-    if(kernel_sources)
-      fulmen_options(cuda_kernels)
-      target_compile_options(cuda_kernels PRIVATE $<IF:$<CONFIG:Debug>,-O1,-O3>)
-      fulmen_emulate(cuda_kernels)
-    endif()
   else()
     target_link_libraries(fulmen PRIVATE CUDA::cudart_static)
     target_include_directories(fulmen SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
-    if(kernel_sources)
-      set_target_properties(cuda_kernels PROPERTIES CUDA_SEPARABLE_COMPILATION OFF CUDA_VISIBILITY_PRESET hidden)
-      # -std by hand: CMake 3.25 leaves it out for nvcc 13. -Wpedantic complains about the files that nvcc itself writes.
-      # 186: functors for every type compare unsigned numbers with zero, too.
-      target_compile_options(cuda_kernels PRIVATE -std=c++20 --expt-relaxed-constexpr -diag-suppress=186 -lineinfo -Xcompiler=-Wall,-Wextra
-        $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
-    endif()
   endif()
+  fulmen_cuda_objects(cuda_kernels ${kernel_sources})
+  target_sources(fulmen PRIVATE $<TARGET_OBJECTS:cuda_kernels>)
 endfunction()

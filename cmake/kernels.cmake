@@ -1,0 +1,23 @@
+# kernels: bench/kernels, the benchmark of the CUDA kernels and the ladders that lead to them; tests run it as well.
+file(GLOB ladder_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/kernels/ladder/*.cu)
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/kernels/*.cpp
+  ${PROJECT_SOURCE_DIR}/bench/kernels/ladder/*.cpp)
+fulmen_cuda_objects(kernel_ladders ${ladder_sources})
+add_executable(kernels ${sources} $<TARGET_OBJECTS:kernel_ladders>)
+fulmen_options(kernels)
+fulmen_cuda(kernels)
+target_link_libraries(kernels PRIVATE fulmen)
+if(FULMEN_CUDA STREQUAL "EMULATED")
+  set(orders forward reverse random)
+else()
+  target_include_directories(kernels SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+  set(orders the_device)
+endif()
+
+if(FULMEN_TESTS)
+  foreach(order IN LISTS orders)
+    fulmen_add_test(kernel_ladders_${order} LABELS cuda
+      COMMAND ${CMAKE_COMMAND} -E env FULMEN_EMU_ORDER=${order} $<TARGET_FILE:kernels> --check)
+    set_tests_properties(kernel_ladders_${order} PROPERTIES SKIP_RETURN_CODE 3)  # no device
+  endforeach()
+endif()
