@@ -119,8 +119,7 @@ Checkpoint Run::state(bool weights_only) {
     }
     json schedulers = json::array();
     for (const auto& scheduled : optimizers.schedulers()) {
-      schedulers.push_back(
-          {{"last_epoch", scheduled.scheduler->last_epoch()}, {"base_lrs", scheduled.scheduler->base_lrs()}});
+      schedulers.push_back(json::parse(scheduled.scheduler->state_dict()));
     }
     out.metadata["schedulers"] = schedulers.dump();
     out.others.insert("rng.cpu", tensor_of(default_generator()->state(), kLong));
@@ -191,8 +190,7 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
     FULMEN_CHECK(schedulers.size() == optimizers.schedulers().size(), path, " was saved with ", schedulers.size(),
                  " schedulers; configure_optimizers gives ", optimizers.schedulers().size());
     for (size_t i = 0; i < schedulers.size(); ++i) {
-      optimizers.schedulers()[i].scheduler->set_state(schedulers[i].at("last_epoch"),
-                                                      schedulers[i].at("base_lrs").get<std::vector<double>>());
+      optimizers.schedulers()[i].scheduler->load_state_dict(schedulers[i].dump());
     }
     progress = progress_from_json(json::parse(checkpoint.text("loops")));
     if (max_epochs >= 0 && progress.epoch > max_epochs) {
