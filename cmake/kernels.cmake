@@ -21,3 +21,22 @@ if(FULMEN_TESTS)
     set_tests_properties(kernel_ladders_${order} PROPERTIES SKIP_RETURN_CODE 3)  # no device
   endforeach()
 endif()
+
+# wrapper_conformance: tests/wrappers, every PTX wrapper against what the emulator wrote into the repository.
+if(FULMEN_TESTS)
+  file(GLOB wrapper_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/wrappers/*.cu)
+  fulmen_cuda_objects(wrapper_kernels ${wrapper_sources})
+  add_executable(wrapper_conformance ${PROJECT_SOURCE_DIR}/tests/wrappers/main.cpp $<TARGET_OBJECTS:wrapper_kernels>)
+  fulmen_options(wrapper_conformance)
+  target_link_libraries(wrapper_conformance PRIVATE fulmen)
+  if(NOT FULMEN_CUDA STREQUAL "EMULATED")
+    target_include_directories(wrapper_conformance SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+  endif()
+  fulmen_add_test(wrapper_conformance LABELS cuda COMMAND wrapper_conformance
+    --compare ${PROJECT_SOURCE_DIR}/tests/wrappers/golden/results.txt)
+  set_tests_properties(wrapper_conformance PROPERTIES SKIP_RETURN_CODE 3)  # no device
+  if(FULMEN_CUDA STREQUAL "EMULATED" AND NOT FULMEN_EMULATOR_CHECKED AND FULMEN_SANITIZE STREQUAL "")
+    fulmen_add_test(gpu_check LABELS cuda
+      COMMAND ${PROJECT_SOURCE_DIR}/scripts/gpu_check --emulated --build ${PROJECT_BINARY_DIR})
+  endif()
+endif()

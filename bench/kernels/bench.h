@@ -76,6 +76,7 @@ struct Goal {
   const char* shape;
   double of_ceiling;  ///< fraction
   double of_peer;     ///< peer's time / own time
+  double of_pytorch;  ///< the same for PyTorch, which scripts/gpu_check measures
   double most_ms;
 };
 /// The first goal of the table that fits, or null.
@@ -88,6 +89,7 @@ struct Row {
   double rate = 0;        ///< bytes or operations per second
   double of_ceiling = 0;  ///< fraction, 0 if unknown
   double of_peer = 0;
+  double pytorch_goal = 0;
   std::string goal, verdict;  ///< "ok", "FAIL", "not measured", or empty: nothing is asked
 };
 Row judge(const Case& one, const Times& times, const Ceilings& ceilings);

@@ -26,6 +26,7 @@ std::string words_of(const Goal& goal) {
   };
   add("%.0f %% of the ceiling", 100 * goal.of_ceiling);
   add("%.0f %% of the library", 100 * goal.of_peer);
+  add("%.0f %% of PyTorch", 100 * goal.of_pytorch);
   add("%.2f ms", goal.most_ms);
   return text;
 }
@@ -52,6 +53,7 @@ Row judge(const Case& one, const Times& times, const Ceilings& ceilings) {
   if (ceiling > 0) row.of_ceiling = row.rate / ceiling;
   if (times.own.median > 0 && times.peer.median > 0) row.of_peer = times.peer.median / times.own.median;
   if (const Goal* goal = goal_of(one)) {
+    row.pytorch_goal = goal->of_pytorch;
     row.goal = words_of(*goal);
     row.verdict = verdict_of(*goal, row);
   }
@@ -83,21 +85,21 @@ bool write_csv(const std::string& path, const std::vector<Row>& rows, const Ceil
   std::FILE* file = std::fopen(path.c_str(), "w");
   if (file == nullptr) return false;
   std::fprintf(file,
-               "kernel,shape,ms,spread_percent,rate,unit,ceiling,percent_of_ceiling,peer,peer_ms,percent_of_peer,goal,"
-               "verdict\n");
+               "kernel,shape,ms,spread_percent,rate,unit,ceiling,percent_of_ceiling,peer,peer_ms,percent_of_peer,"
+               "pytorch_goal,goal,verdict\n");
   for (int c = 0; c < ceiling_count; ++c) {
     if (ceilings.of[c] == 0) continue;
     const char* unit = c <= static_cast<int>(Ceiling::read) ? "TB/s" : "TFLOP/s";
-    std::fprintf(file, "ceiling/%s,,,,%s,%s,,,,,,,\n", name_of(static_cast<Ceiling>(c)),
+    std::fprintf(file, "ceiling/%s,,,,%s,%s,,,,,,,,\n", name_of(static_cast<Ceiling>(c)),
                  number(ceilings.of[c] / 1e12, "%.4g").c_str(), unit);
   }
   for (const Row& row : rows) {
     const Case& one = *row.one;
-    std::fprintf(file, "%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n", one.kernel.c_str(), one.shape.c_str(),
+    std::fprintf(file, "%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%.0f,%s,%s\n", one.kernel.c_str(), one.shape.c_str(),
                  number(row.times.own.median, "%.6g").c_str(), percent(row.times.own.spread).c_str(),
                  number(row.rate / 1e12, "%.4g").c_str(), one.flops > 0 ? "TFLOP/s" : "TB/s", name_of(one.ceiling),
                  percent(row.of_ceiling).c_str(), one.peer.c_str(), number(row.times.peer.median, "%.6g").c_str(),
-                 percent(row.of_peer).c_str(), row.goal.c_str(), row.verdict.c_str());
+                 percent(row.of_peer).c_str(), 100 * row.pytorch_goal, row.goal.c_str(), row.verdict.c_str());
   }
   return std::fclose(file) == 0;
 }
