@@ -168,88 +168,40 @@ Result mbarrier_phases() {
   return {y.words()};
 }
 
+/// A case of the copy engine: CASE(load, "1d", 1, line, 7) loads a box of `line` from element 7 on.
+#define CASE(what, name, rank, tensor, ...)                                         \
+  {                                                                                 \
+    "tma_" #what "_" name, true, [] { return what<rank>(tensor, {{__VA_ARGS__}}); } \
+  }
+
 }  // namespace
 
 std::vector<Case> copy_engine_cases() {
   using ptx::Swizzle;
   return {
       {"mbarrier_phases", true, mbarrier_phases},
-      {"tma_load_1d", true, [] { return load<1>(line, {{7}}); }},
-      {"tma_load_1d_before", true, [] { return load<1>(line, {{-5}}); }},
-      {"tma_load_1d_beyond", true, [] { return load<1>(line, {{40}}); }},
-      {"tma_load_2d", true,
-       [] {
-         return load<2>(plane, {{3, 5}});
-       }},
-      {"tma_load_2d_before", true,
-       [] {
-         return load<2>(plane, {{-9, -3}});
-       }},
-      {"tma_load_2d_beyond", true,
-       [] {
-         return load<2>(plane, {{30, 17}});
-       }},
-      {"tma_load_2d_outside", true,
-       [] {
-         return load<2>(plane, {{0, 21}});
-       }},
-      {"tma_load_2d_double", true,
-       [] {
-         return load<2>(doubles, {{7, 4}});
-       }},
-      {"tma_load_3d", true,
-       [] {
-         return load<3>(cube, {{20, 7, -1}});
-       }},
-      {"tma_load_4d", true,
-       [] {
-         return load<4>(four, {{9, -2, 2, 1}});
-       }},
-      {"tma_load_5d", true,
-       [] {
-         return load<5>(five, {{20, 4, -1, 1, 2}});
-       }},
-      {"tma_load_swizzle_32", true,
-       [] {
-         return load<2>(swizzled(Swizzle::bytes32, 16), {{88, 20}});
-       }},
-      {"tma_load_swizzle_64", true,
-       [] {
-         return load<2>(swizzled(Swizzle::bytes64, 32), {{72, 20}});
-       }},
-      {"tma_load_swizzle_128", true,
-       [] {
-         return load<2>(swizzled(Swizzle::bytes128, 64), {{50, 20}});
-       }},
-      {"tma_store_1d", true, [] { return store<1>(line, {{30}}); }},
-      {"tma_store_2d", true,
-       [] {
-         return store<2>(plane, {{-8, 16}});
-       }},
-      {"tma_store_3d", true,
-       [] {
-         return store<3>(cube, {{24, -2, 4}});
-       }},
-      {"tma_store_4d", true,
-       [] {
-         return store<4>(four, {{-3, 5, 1, 3}});
-       }},
-      {"tma_store_5d", true,
-       [] {
-         return store<5>(five, {{32, 3, 3, -1, 1}});
-       }},
-      {"tma_store_swizzle_32", true,
-       [] {
-         return store<2>(swizzled(Swizzle::bytes32, 16), {{8, 30}});
-       }},
-      {"tma_store_swizzle_64", true,
-       [] {
-         return store<2>(swizzled(Swizzle::bytes64, 32), {{80, 3}});
-       }},
-      {"tma_store_swizzle_128", true,
-       [] {
-         return store<2>(swizzled(Swizzle::bytes128, 64), {{64, -4}});
-       }},
+      CASE(load, "1d", 1, line, 7),
+      CASE(load, "1d_before", 1, line, -5),
+      CASE(load, "1d_beyond", 1, line, 40),
+      CASE(load, "2d", 2, plane, 3, 5),
+      CASE(load, "2d_before", 2, plane, -9, -3),
+      CASE(load, "2d_beyond", 2, plane, 30, 17),
+      CASE(load, "2d_outside", 2, plane, 0, 21),
+      CASE(load, "2d_double", 2, doubles, 7, 4),
+      CASE(load, "3d", 3, cube, 20, 7, -1),
+      CASE(load, "4d", 4, four, 9, -2, 2, 1),
+      CASE(load, "5d", 5, five, 20, 4, -1, 1, 2),
+      CASE(load, "swizzle_32", 2, swizzled(Swizzle::bytes32, 16), 88, 20),
+      CASE(load, "swizzle_64", 2, swizzled(Swizzle::bytes64, 32), 72, 20),
+      CASE(load, "swizzle_128", 2, swizzled(Swizzle::bytes128, 64), 50, 20),
+      CASE(store, "1d", 1, line, 30),
+      CASE(store, "2d", 2, plane, -8, 16),
+      CASE(store, "3d", 3, cube, 24, -2, 4),
+      CASE(store, "4d", 4, four, -3, 5, 1, 3),
+      CASE(store, "5d", 5, five, 32, 3, 3, -1, 1),
+      CASE(store, "swizzle_32", 2, swizzled(Swizzle::bytes32, 16), 8, 30),
+      CASE(store, "swizzle_64", 2, swizzled(Swizzle::bytes64, 32), 80, 3),
+      CASE(store, "swizzle_128", 2, swizzled(Swizzle::bytes128, 64), 64, -4),
   };
 }
 
