@@ -12,6 +12,7 @@
 #include <fulmen/data/transforms.h>
 #include <fulmen/nn/nn.h>
 #include <fulmen/optim/optim.h>
+#include <fulmen/tensor/context.h>
 #include <fulmen/tensor/cuda.h>
 #include <fulmen/tensor/safetensors.h>
 #include <fulmen/tensor/tensor.h>

@@ -54,6 +54,10 @@ if(unit_sources)
   foreach(room IN LISTS unit_rooms)
     fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
   endforeach()
+  if(FULMEN_CUDA)  # on a machine with a GPU, NVIDIA's own
+    fulmen_add_test(unit_cuda_cublas LABELS unit cuda COMMAND ${CMAKE_COMMAND} -E env FULMEN_GEMM=cublas
+      $<TARGET_FILE:unit_tests> --source-file=*tests/cuda/*)
+  endif()
   if(FULMEN_SANITIZE STREQUAL "thread")
     fulmen_add_test(threads LABELS threads
       COMMAND unit_tests --test-case=*thread*,*Thread*,*worker*,*parallel*,*loader*,*Loader*)
@@ -72,6 +76,15 @@ foreach(suite op_table conformance)
     fulmen_add_test(${suite} LABELS ${suite} COMMAND ${suite})
     if(suite STREQUAL "op_table" AND FULMEN_CUDA STREQUAL "EMULATED")
       fulmen_add_test(op_table_cuda LABELS op_table cuda COMMAND op_table --device cuda)
+      # Matrix products through the emulated cuBLASLt; and what a program says that asks for it where it is missing.
+      foreach(rows mm linear)
+        fulmen_add_test(op_table_cublas_${rows} LABELS op_table cuda
+          COMMAND ${CMAKE_COMMAND} -E env FULMEN_GEMM=cublas $<TARGET_FILE:op_table> --device cuda --filter ${rows})
+      endforeach()
+      fulmen_add_test(cublas_missing LABELS cuda COMMAND ${CMAKE_COMMAND} -E env FULMEN_GEMM=cublas
+        FULMEN_EMU_LIBRARIES=none $<TARGET_FILE:op_table> --device cuda --filter linear)
+      set_tests_properties(cublas_missing PROPERTIES PASS_REGULAR_EXPRESSION
+        "FULMEN_GEMM=cublas needs libcublasLt, which cannot be loaded: tried libcublasLt.so.13")
     endif()
     if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "")
       fulmen_add_test(op_rows LABELS checks COMMAND ${PROJECT_SOURCE_DIR}/scripts/check_op_rows $<TARGET_FILE:op_table>)

@@ -39,6 +39,9 @@ struct Processor {
 };
 const Processor& processor(const Launch& launch);
 
+/// Throws an Error that names the op: a call of one of NVIDIA's libraries failed.
+[[noreturn]] void library_failed(const Launch& launch, const char* call, const char* status, const char* what);
+
 /// What a kernel can find wrong with its data. The host throws an Error that says so at the next synchronisation.
 enum class FaultKind : int32_t {
   None,

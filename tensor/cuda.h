@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/kernels/gemm_settings.h>
 #include <fulmen/tensor/device.h>
 
 #include <cstddef>
@@ -180,6 +181,13 @@ class CUDAGraph {
 };
 /// Whether this thread is between capture_begin() and capture_end().
 bool is_capturing();
+
+/// Chooses who multiplies matrices from now on, for the whole program; at first the environment variable FULMEN_GEMM
+/// does: own, cublas or auto (the default). What cuBLASLt has no product for (integers, operands without a contiguous
+/// dimension) is computed by the library's own kernels in any case. With `cublas`, a product throws an Error (E018) if
+/// libcublasLt cannot be loaded.
+void set_gemm_backend(GemmBackend backend);
+GemmBackend gemm_backend();
 
 /// Ranges for NVIDIA's profilers around every kernel call and wherever a program wants one. Off unless switched on here
 /// or by the environment variable FULMEN_NVTX=1; then they cost about 100 ns.

@@ -1,8 +1,10 @@
+#include <fulmen/kernels/cuda/gemm_choice.h>
 #include <fulmen/kernels/cuda/gemm_problem.h>
+#include <fulmen/kernels/gemm_settings.h>
 
 // c = alpha a b + beta add on the device: reads the layouts, merges the batch dimensions and hands the products to the
-// kernels of their type. Sums are float for float16, bfloat16 and float, double for double; integers wrap. Any strides
-// of a, b and add are accepted. Every run gives the same bits: what a block computes follows from
+// kernels of their type, or to cuBLASLt. Sums are float for float16, bfloat16 and float, double for double; integers
+// wrap. Any strides of a, b and add are accepted. Every run gives the same bits: what a block computes follows from
 // sizes and layouts.
 namespace fulmen::cuda {
 
@@ -33,6 +35,18 @@ void merge_batch(GemmProblem& p, const View& c, const ConstView& a, const ConstV
   }
 }
 
+/// Whether cuBLASLt computed the products.
+bool computed_by_cublas(const Launch& launch, const GemmProblem& p, ScalarType dtype, const GemmSettings& settings) {
+  if (settings.backend == GemmBackend::own || !is_floating_point(dtype)) return false;
+  const bool tf32 = settings.allow_tf32 && dtype == ScalarType::Float,
+             demanded = settings.backend == GemmBackend::cublas;
+  if (!demanded) {
+    const double multiply_adds = static_cast<double>(p.batches * p.rows) * static_cast<double>(p.cols * p.depth);
+    if (!cublas_is_faster(dtype, tf32, processor(launch).capability, multiply_adds)) return false;
+  }
+  return gemm_on_cublas(launch, p, dtype, tf32, demanded);
+}
+
 }  // namespace
 
 void gemm(const Launch& launch, const View& c, const ConstView& a, const ConstView& b, const ConstView& add,
@@ -45,9 +59,11 @@ void gemm(const Launch& launch, const View& c, const ConstView& a, const ConstVi
   p.a_strides = matrix_strides(a), p.b_strides = matrix_strides(b), p.add_strides = matrix_strides(add);
   merge_batch(p, c, a, b, add);
   p.alpha = scale.alpha, p.beta = scale.beta;
+  const GemmSettings settings = gemm_settings();
+  if (computed_by_cublas(launch, p, c.dtype, settings)) return;
   switch (c.dtype) {
     case ScalarType::Float:
-      return gemm_of_floats(launch, p);
+      return settings.allow_tf32 ? gemm_of_tf32(launch, p) : gemm_of_floats(launch, p);
     case ScalarType::Double:
       return gemm_of_doubles(launch, p);
     case ScalarType::Half:

@@ -2,41 +2,60 @@
 #include <fulmen/kernels/cuda/gemm_problem.h>
 #include <fulmen/kernels/cuda/ptx.h>
 
-// Products of float16 and bfloat16 on the matrix units of compute capability 8.0 and later (mma.sync), summed in float.
+// Products on the matrix units of compute capability 8.0 and later (mma.sync), summed in float: of float16, of
+// bfloat16, and of float rounded to TF32 (10 bits of mantissa, to nearest) on the way to the units.
 //
-// A block computes a tile of c, each warp a part of it in registers, in steps of 32 along the depth. Three steps lie in
-// shared memory: one is multiplied while the next two are copied there (cp.async, 16 bytes at a time). A tile keeps the
-// operand's own order: its rows run along the depth, or across it, in which case ldmatrix transposes on the way to
-// registers. So no layout needs a copy. Chunks of 16 bytes are permuted within their row, so that the 8 rows that
-// ldmatrix reads at a time lie in different banks.
+// A block computes a tile of c, each warp a part of it in registers, in steps of 64 bytes along the depth: 32 elements
+// of 16 bits, 16 of float. Three steps lie in shared memory: one is multiplied while the next two are copied there
+// (cp.async, 16 bytes at a time). A tile keeps the operand's own order: its rows run along the depth, or across it, in
+// which case ldmatrix transposes on the way to registers (float: plain loads do). So no layout needs a copy. Chunks of
+// 16 bytes are permuted within their row, so that what a warp reads at a time lies in different banks.
 //
 // Operands that are not aligned to 16 bytes, or have no contiguous dimension, are copied element by element.
 // Cost: rows * cols * depth multiply-adds; the 128 x 128 tile multiplies 128 times per byte that it copies.
 namespace fulmen::cuda {
 
+inline constexpr int step_bytes = 64, chunk_bytes = 16, step_chunks = step_bytes / chunk_bytes;
+template <class S>
+inline constexpr int step_depth = step_bytes / static_cast<int>(sizeof(S));
+template <class S>
+inline constexpr int chunk = chunk_bytes / static_cast<int>(sizeof(S));
+
 /// Rows, Cols: of the block's tile of c; WarpRows, WarpCols: of a warp's part of it.
 template <int Rows, int Cols, int WarpRows, int WarpCols>
 struct MmaTile {
-  static constexpr int rows = Rows, cols = Cols, depth = 32, stages = 3;
+  static constexpr int rows = Rows, cols = Cols, stages = 3;
   static constexpr int warp_rows = WarpRows, warp_cols = WarpCols, warps_down = Rows / WarpRows;
   static constexpr int threads = warps_down * (Cols / WarpCols) * gpu::warp_size;
-  static constexpr int a_bytes = Rows * depth * 2, b_bytes = Cols * depth * 2, stage_bytes = a_bytes + b_bytes;
 };
 
-inline constexpr int chunk = 8;  // elements of 16 bytes
-/// Where a chunk lies in a tile of `Span` elements across the depth and 32 along it. Rows of 64 bytes share 128 bytes
-/// of banks in pairs, so there the pair's number is mixed in.
-template <int Span, bool AlongDepth>
+/// Bytes from one row to the next of a tile whose rows run across the depth. With float, a warp's plain loads touch 8
+/// elements of 4 rows: these begin 8 banks apart.
+template <class S, int Span>
+inline constexpr int across_pitch = Span* static_cast<int>(sizeof(S)) + (sizeof(S) == 4 ? 32 : 0);
+
+/// Bytes of a tile in whichever order.
+template <class S, int Span>
+inline constexpr int tile_bytes = across_pitch<S, Span>* step_depth<S>;
+template <class S, class Tile>
+inline constexpr int stage_bytes = tile_bytes<S, Tile::rows> + tile_bytes<S, Tile::cols>;
+
+/// Where a chunk lies in a tile of `Span` elements across the depth and one step along it. Rows of 64 bytes share 128
+/// bytes of banks in pairs, so there the pair's number is mixed in; across the depth ldmatrix reads a chunk of 8 rows.
+template <class S, int Span, bool AlongDepth>
 GPU_INLINE int chunk_offset(int row, int column) {
-  if constexpr (AlongDepth) return row * 64 + (column ^ (row >> 1 & 3)) * 16;
-  return row * Span * 2 + (column ^ (row & 7)) * 16;
+  if constexpr (AlongDepth) {
+    return row * step_bytes + (column ^ (row >> 1 & 3)) * chunk_bytes;
+  } else {
+    return row * across_pitch<S, Span> + (sizeof(S) == 2 ? column ^ (row & 7) : column) * chunk_bytes;
+  }
 }
 
 /// Copies one operand's part of a step to shared memory.
 template <class S, int Span, int Threads, bool AlongDepth>
 struct ChunkCopy {
-  static constexpr int depth = 32, row_chunks = (AlongDepth ? depth : Span) / chunk;
-  static constexpr int pieces = Span * depth / chunk / Threads, apart = Threads / row_chunks;
+  static constexpr int depth = step_depth<S>, row_chunks = (AlongDepth ? depth : Span) / chunk<S>;
+  static constexpr int pieces = Span * step_chunks / Threads, apart = Threads / row_chunks;
 
   const S* data;  ///< this thread's first chunk of the next step
   int64_t row_stride, element_stride, step_stride;
@@ -52,19 +71,19 @@ struct ChunkCopy {
         column(static_cast<int>(threadIdx.x) % row_chunks),
         across_left(left < Span ? static_cast<int>(left) : Span),
         aligned(chunks_aligned) {
-    data = tile + row * row_stride + column * chunk * element_stride;
+    data = tile + row * row_stride + column * chunk<S> * element_stride;
   }
 
   /// Zeros stand for what is outside of the operand. Then on to the next step.
   GPU_INLINE void start(unsigned char* tile, int64_t depth_left) {
     const int inside = depth_left < depth ? static_cast<int>(depth_left) : depth;
     const int rows = AlongDepth ? across_left : inside, elements = AlongDepth ? inside : across_left;
-    int valid = elements - column * chunk;
-    valid = valid < 0 ? 0 : valid > chunk ? chunk : valid;
+    int valid = elements - column * chunk<S>;
+    valid = valid < 0 ? 0 : valid > chunk<S> ? chunk<S> : valid;
 #pragma unroll
     for (int i = 0; i < pieces; ++i) {
       const int r = row + i * apart;
-      unsigned char* place = tile + chunk_offset<Span, AlongDepth>(r, column);
+      unsigned char* place = tile + chunk_offset<S, Span, AlongDepth>(r, column);
       copy_chunk(place, data + i * apart * row_stride, r < rows ? valid : 0);
     }
     data += step_stride;
@@ -72,36 +91,72 @@ struct ChunkCopy {
 
  private:
   GPU_INLINE void copy_chunk(unsigned char* place, const S* from, int valid) const {
-    if (aligned) return ptx::cp_async<16>(place, from, valid * 2);
-    gpu::Vec<S, chunk> values{};
+    if (aligned) return ptx::cp_async<chunk_bytes>(place, from, valid * static_cast<int>(sizeof(S)));
+    gpu::Vec<S, chunk<S>> values{};
 #pragma unroll
-    for (int e = 0; e < chunk; ++e) {
+    for (int e = 0; e < chunk<S>; ++e) {
       if (e < valid) values[e] = from[e * element_stride];
     }
     gpu::store_vec(reinterpret_cast<S*>(place), values);
   }
 };
 
-/// 16 x 16 elements of a, rows from `row`, depth from `k` (0 or 16) of the step, as mma_m16n8k16 takes them.
-template <int Span, bool AlongDepth>
-GPU_INLINE void load_a(uint32_t (&fragment)[4], const unsigned char* tile, int row, int k) {
-  const int lane = gpu::lane_index();
-  if constexpr (AlongDepth) {
-    ptx::ldmatrix<4>(fragment, tile + chunk_offset<Span, true>(row + lane % 16, k / chunk + lane / 16));
-  } else {
-    ptx::ldmatrix<4, true>(fragment,
-                           tile + chunk_offset<Span, false>(k + lane % 8 + lane / 16 * 8, row / chunk + lane / 8 % 2));
+/// One element of float of a tile whose rows run across the depth.
+template <int Span>
+GPU_INLINE uint32_t load_element(const unsigned char* tile, int depth, int across) {
+  const unsigned char* place = tile + chunk_offset<float, Span, false>(depth, across / chunk<float>);
+  return *reinterpret_cast<const uint32_t*>(place + across % chunk<float> * 4);
+}
+/// float to TF32; elements of 16 bits stay as they are.
+template <class S>
+GPU_INLINE void round_fragment(uint32_t (&fragment)[4]) {
+  if constexpr (sizeof(S) == 4) {
+#pragma unroll
+    for (uint32_t& bits : fragment) bits = ptx::to_tf32(__uint_as_float(bits));
   }
 }
-/// 16 x 16 elements of b, columns from `col`: two operands of mma_m16n8k16, one after the other.
-template <int Span, bool AlongDepth>
-GPU_INLINE void load_b(uint32_t (&fragment)[4], const unsigned char* tile, int col, int k) {
+/// 16 rows of a from `row`, and 32 bytes along the depth (two chunks of the step, from `first` on), as the matrix units
+/// take them.
+template <class S, int Span, bool AlongDepth>
+GPU_INLINE void load_a(uint32_t (&fragment)[4], const unsigned char* tile, int row, int first) {
+  const int lane = gpu::lane_index();
+  if constexpr (AlongDepth) {
+    ptx::ldmatrix<4>(fragment, tile + chunk_offset<S, Span, true>(row + lane % 16, first + lane / 16));
+  } else if constexpr (sizeof(S) == 2) {
+    ptx::ldmatrix<4, true>(fragment, tile + chunk_offset<S, Span, false>(first * chunk<S> + lane % 8 + lane / 16 * 8,
+                                                                         row / chunk<S> + lane / 8 % 2));
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      fragment[i] = load_element<Span>(tile, (first + i / 2) * chunk<S> + lane % 4, row + lane / 4 + i % 2 * 8);
+    }
+  }
+  round_fragment<S>(fragment);
+}
+/// 16 columns of b from `col`: two operands of the matrix units, one after the other.
+template <class S, int Span, bool AlongDepth>
+GPU_INLINE void load_b(uint32_t (&fragment)[4], const unsigned char* tile, int col, int first) {
   const int lane = gpu::lane_index();
   if constexpr (AlongDepth) {
     ptx::ldmatrix<4>(fragment,
-                     tile + chunk_offset<Span, true>(col + lane % 8 + lane / 16 * 8, k / chunk + lane / 8 % 2));
+                     tile + chunk_offset<S, Span, true>(col + lane % 8 + lane / 16 * 8, first + lane / 8 % 2));
+  } else if constexpr (sizeof(S) == 2) {
+    ptx::ldmatrix<4, true>(
+        fragment, tile + chunk_offset<S, Span, false>(first * chunk<S> + lane % 16, col / chunk<S> + lane / 16));
   } else {
-    ptx::ldmatrix<4, true>(fragment, tile + chunk_offset<Span, false>(k + lane % 16, col / chunk + lane / 16));
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      fragment[i] = load_element<Span>(tile, (first + i % 2) * chunk<S> + lane % 4, col + lane / 4 + i / 2 * 8);
+    }
+  }
+  round_fragment<S>(fragment);
+}
+template <class S>
+GPU_INLINE void multiply(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  if constexpr (sizeof(S) == 4) {
+    ptx::mma_m16n8k8_tf32(sums, a, b);
+  } else {
+    ptx::mma_m16n8k16<S>(sums, a, b);
   }
 }
 
@@ -126,8 +181,9 @@ GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile, int warp_ro
 /// ADepth, BDepth: whether the rows of the tiles of a and b run along the depth.
 template <class S, class Tile, bool ADepth, bool BDepth>
 __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p) {
-  constexpr int depth = Tile::depth, stages = Tile::stages, down = Tile::warp_rows / 16, right = Tile::warp_cols / 16;
-  GPU_DYNAMIC_SHARED(unsigned char, shared);  // [stages][tile of a, tile of b]
+  constexpr int depth = step_depth<S>, stages = Tile::stages, down = Tile::warp_rows / 16, right = Tile::warp_cols / 16;
+  [[maybe_unused]] constexpr int unrolled = sizeof(S) == 4 ? 1 : 2;  // as many at a time as registers hold
+  GPU_DYNAMIC_SHARED(unsigned char, shared);                         // [stages][tile of a, tile of b]
 
   const GemmTile tile = tile_of_block(p);
   int64_t left = depth_end(p, tile.split) - depth_begin(p, tile.split);
@@ -139,8 +195,8 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
                                                          p.cols - int64_t{tile.col} * Tile::cols, p.b_aligned);
   auto start_step = [&](int stage) {
     if (left > 0) {
-      copy_a.start(shared + stage * Tile::stage_bytes, left);
-      copy_b.start(shared + stage * Tile::stage_bytes + Tile::a_bytes, left);
+      copy_a.start(shared + stage * stage_bytes<S, Tile>, left);
+      copy_b.start(shared + stage * stage_bytes<S, Tile> + tile_bytes<S, Tile::rows>, left);
       left -= depth;
     }
     ptx::cp_async_commit();  // an empty group where nothing is left, so that waiting counts the same
@@ -156,21 +212,21 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
     ptx::cp_async_wait<stages - 2>();
     __syncthreads();  // this step is there, and the one before it has been read by all
     start_step((step + stages - 1) % stages);
-    const unsigned char* tile_a = shared + step % stages * Tile::stage_bytes;
-    const unsigned char* tile_b = tile_a + Tile::a_bytes;
+    const unsigned char* tile_a = shared + step % stages * stage_bytes<S, Tile>;
+    const unsigned char* tile_b = tile_a + tile_bytes<S, Tile::rows>;
+#pragma unroll unrolled
+    for (int k = 0; k < step_chunks; k += 2) {
+      uint32_t b[right][4];
 #pragma unroll
-    for (int k = 0; k < depth; k += 16) {
-      uint32_t a[down][4], b[right][4];
-#pragma unroll
-      for (int i = 0; i < down; ++i) load_a<Tile::rows, ADepth>(a[i], tile_a, warp_row + i * 16, k);
-#pragma unroll
-      for (int j = 0; j < right; ++j) load_b<Tile::cols, BDepth>(b[j], tile_b, warp_col + j * 16, k);
+      for (int j = 0; j < right; ++j) load_b<S, Tile::cols, BDepth>(b[j], tile_b, warp_col + j * 16, k);
 #pragma unroll
       for (int i = 0; i < down; ++i) {
+        uint32_t a[4];
+        load_a<S, Tile::rows, ADepth>(a, tile_a, warp_row + i * 16, k);
 #pragma unroll
         for (int j = 0; j < right * 2; ++j) {
           const uint32_t pair[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
-          ptx::mma_m16n8k16<S>(sums[i][j], a[i], pair);
+          multiply<S>(sums[i][j], a, pair);
         }
       }
     }
@@ -178,6 +234,35 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
   ptx::cp_async_wait<0>();
 
   put_sums<S, Tile>(p, tile, warp_row, warp_col, sums);
+}
+
+using LargeMmaTile = MmaTile<128, 128, 64, 32>;
+using SmallMmaTile = MmaTile<64, 64, 32, 32>;
+
+template <class S, class Tile>
+inline void launch_mma(const Launch& launch, GemmProblem& p, bool a_depth, bool b_depth) {
+  using Kernel = void (*)(GemmProblem);
+  static constexpr Kernel kernels[4] = {gemm_mma<S, Tile, false, false>, gemm_mma<S, Tile, false, true>,
+                                        gemm_mma<S, Tile, true, false>, gemm_mma<S, Tile, true, true>};
+  cut_into_tiles(p, Tile::rows, Tile::cols, step_depth<S>, 512);
+  launch_tiles<S, float>(launch, p, kernels[2 * a_depth + b_depth], Tile::threads, Tile::stages * stage_bytes<S, Tile>);
+}
+
+/// Chooses the tile and the variant for the operands' layouts.
+template <class S>
+inline void mma_products(const Launch& launch, GemmProblem& p, ScalarType dtype) {
+  const GemmStrides &a = p.a_strides, &b = p.b_strides;
+  bool a_depth = runs_along_depth(a.col, a.row, p.depth, p.rows);
+  bool b_depth = runs_along_depth(b.row, b.col, p.depth, p.cols);
+  p.a_aligned = reads_in_vectors<S>(p, p.a, a, a_depth ? a.col : a.row, a_depth ? a.row : a.col);
+  p.b_aligned = reads_in_vectors<S>(p, p.b, b, b_depth ? b.row : b.col, b_depth ? b.col : b.row);
+  int64_t large_tiles = (p.rows / LargeMmaTile::rows) * (p.cols / LargeMmaTile::cols) * p.batches;
+  if (large_tiles >= enough_large_tiles) {
+    if (sizeof(S) == 2 && gemm_on_copy_engine(launch, p, dtype, a_depth, b_depth)) return;
+    launch_mma<S, LargeMmaTile>(launch, p, a_depth, b_depth);
+  } else {
+    launch_mma<S, SmallMmaTile>(launch, p, a_depth, b_depth);
+  }
 }
 
 }  // namespace fulmen::cuda

@@ -93,7 +93,7 @@ GPU_INLINE int64_t depth_end(const GemmProblem& p, int split) {
 }
 
 /// Offset in elements of product `n` of an operand.
-GPU_INLINE int64_t batch_offset(const GemmProblem& p, const GemmStrides& strides, int64_t n) {
+FULMEN_HD FULMEN_INLINE int64_t batch_offset(const GemmProblem& p, const GemmStrides& strides, int64_t n) {
   int64_t offset = 0;
   for (int d = p.batch_dims - 1; d >= 0; --d) {
     offset += n % p.batch_sizes[d] * strides.batch[d];
@@ -201,6 +201,8 @@ inline void launch_tiles(const Launch& launch, GemmProblem p, void (*kernel)(Gem
 
 /// The products of one type, each in its own file. They choose the tiles.
 void gemm_of_floats(const Launch& launch, GemmProblem p);
+/// float, rounded to TF32.
+void gemm_of_tf32(const Launch& launch, GemmProblem p);
 void gemm_of_doubles(const Launch& launch, GemmProblem p);
 /// uint8 to int64.
 void gemm_of_integers(const Launch& launch, GemmProblem p, ScalarType dtype);
@@ -209,5 +211,8 @@ void gemm_of_halves(const Launch& launch, GemmProblem p, ScalarType dtype);
 /// Large ones of these on compute capability 9.0; false if device or operands do not allow it. `a_depth`, `b_depth`:
 /// whether the contiguous dimension is the depth.
 bool gemm_on_copy_engine(const Launch& launch, const GemmProblem& p, ScalarType dtype, bool a_depth, bool b_depth);
+/// Floating-point products by cuBLASLt; false if it has none for these layouts, or is not there. `demanded`: throw if
+/// it is not there. `tf32`: operands of float may be rounded.
+bool gemm_on_cublas(const Launch& launch, const GemmProblem& p, ScalarType dtype, bool tf32, bool demanded);
 
 }  // namespace fulmen::cuda

@@ -73,6 +73,10 @@ Workspace::~Workspace() {
   if (block_) allocator_of(device_).free(static_cast<Block*>(block_));
 }
 
+void library_failed(const Launch& launch, const char* call, const char* status, const char* what) {
+  fail(str(launch.op(), ": ", call, " failed on cuda:", launch.device(), ": ", status, " (", what, ")"));
+}
+
 const Processor& processor(const Launch& launch) {
   static std::array<std::once_flag, max_devices> once;
   static std::array<Processor, max_devices> known;

@@ -13,20 +13,23 @@ namespace {
 /// Where the files are looked for; an empty directory leaves it to the system's loader.
 std::vector<std::string> directories() {
   std::vector<std::string> found;
+  auto add = [&](std::string directory) {
+    if (std::find(found.begin(), found.end(), directory) == found.end()) found.push_back(std::move(directory));
+  };
   if (const char* list = std::getenv("FULMEN_CUDA_LIBRARIES")) {
     const std::string text = list;
     for (size_t begin = 0; begin < text.size();) {
       const size_t end = std::min(text.find(':', begin), text.size());
-      if (end > begin) found.push_back(text.substr(begin, end - begin) + "/");
+      if (end > begin) add(text.substr(begin, end - begin) + "/");
       begin = end + 1;
     }
   }
-  found.emplace_back();
+  add("");
   for (const char* variable : {"CUDA_HOME", "CUDA_PATH"}) {
     const char* toolkit = std::getenv(variable);
-    if (toolkit && *toolkit) found.push_back(std::string(toolkit) + "/lib64/");
+    if (toolkit && *toolkit) add(std::string(toolkit) + "/lib64/");
   }
-  found.emplace_back("/usr/local/cuda/lib64/");
+  add("/usr/local/cuda/lib64/");
   return found;
 }
 

@@ -143,6 +143,8 @@ TEST_SUITE("cuda") {
 
 #ifdef FULMEN_EMULATED
   TEST_CASE("matrix units read shared memory without bank conflicts, in every layout") {
+    const GemmBackend before = cuda::gemm_backend();
+    cuda::set_gemm_backend(GemmBackend::own);
     for (int64_t batch : {1, 12}) {  // small tiles, large tiles
       // Batch dimensions that do not merge: these take ldmatrix on every device.
       Tensor a = numbers({8, batch, 128, 32}, kHalf, 1).transpose(0, 1), b = numbers({batch, 8, 32, 128}, kHalf, 2);
@@ -157,6 +159,7 @@ TEST_SUITE("cuda") {
       CHECK(emulator::counters().matrix_phases > 0);
       CHECK(emulator::counters().matrix_conflicts == 0);
     }
+    cuda::set_gemm_backend(before);
   }
 #endif
 

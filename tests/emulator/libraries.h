@@ -13,5 +13,6 @@ struct Library {
   const LibraryFunction* functions;
   size_t count;
 };
+extern const Library cublas_lt;
 
 }  // namespace emulator
