@@ -19,6 +19,7 @@
 #include <fulmen/nn/nn.h>
 #include <fulmen/nn/type_name.h>
 #include <fulmen/optim/optim.h>
+#include <fulmen/tensor/context.h>
 #include <fulmen/tensor/cuda.h>
 #include <fulmen/tensor/threads.h>
 #include <fulmen/tensor/warning.h>

@@ -109,14 +109,14 @@ TEST_CASE("custom functions") {
   const torch::Tensor x = torch::tensor({2.0}, torch::requires_grad());
   Cube::apply(x).sum().backward();
   CHECK(x.grad().item<float>() == 12);
+}
 
-  TEST_CASE("at::globalContext()") {
-    CHECK_FALSE(at::globalContext().allowTF32CuBLAS());
-    at::globalContext().setFloat32MatmulPrecision("high");
-    CHECK(at::globalContext().float32MatmulPrecision() == at::Float32MatmulPrecision::HIGH);
-    at::globalContext().setAllowTF32CuBLAS(false);
-    CHECK_FALSE(torch::globalContext().allowTF32CuBLAS());
-  }
+TEST_CASE("at::globalContext()") {
+  CHECK_FALSE(at::globalContext().allowTF32CuBLAS());
+  at::globalContext().setFloat32MatmulPrecision("high");
+  CHECK(at::globalContext().float32MatmulPrecision() == at::Float32MatmulPrecision::HIGH);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  CHECK_FALSE(torch::globalContext().allowTF32CuBLAS());
 }
 
 TEST_SUITE_END();
