@@ -114,12 +114,13 @@ __global__ void __launch_bounds__(threads) nll_rows(Out* y, const S* x, Labels t
 }
 /// gx, filled with zeros, gets its one number per row.
 template <class S>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 4)
     nll_slopes(S* gx, const S* gy, Labels t, int64_t rows, int64_t inner, bool reduce, gpu::Scale scale) {
   for (int64_t row = gpu::thread_index(); row < rows; row += gpu::thread_count()) {
     int64_t label = t.labels[row];
     if (!t.counts(label)) continue;
-    gx[(row / inner * t.classes + label) * inner + row % inner] =
+    const int64_t group = row / inner;
+    gx[(group * t.classes + label) * inner + (row - group * inner)] =
         static_cast<S>(-t.weight<S>(label) * row_gradient(gy, row, reduce, scale));
   }
 }

@@ -93,7 +93,7 @@ GPU_INLINE void add_to_sums(Compute<S>* to_weight, Compute<S>* to_bias, const Ve
 }
 
 template <class S, int V>
-__global__ void __launch_bounds__(256) normalize_backward(Backward<S> p, Rows rows) {
+__global__ void __launch_bounds__(256, 4) normalize_backward(Backward<S> p, Rows rows) {
   using T = Compute<S>;
   GPU_DYNAMIC_SHARED(T, shared);
   Team team(rows);

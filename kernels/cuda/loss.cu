@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(threads)
 
 /// gx = gy * scale * slope; gy is one number or one per element.
 template <class S>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 4)
     slopes(S* gx, const S* x, const S* t, const S* gy, int64_t n, bool aligned, LossParams params) {
   using T = Compute<S>;
   T p = static_cast<T>(params.p), factor = static_cast<T>(params.scale);

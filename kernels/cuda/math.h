@@ -40,11 +40,23 @@ FULMEN_DEVICE_MATH2(copysign)
 FULMEN_DEVICE_MATH2(fmod)
 FULMEN_DEVICE_MATH2(pow)
 FULMEN_DEVICE_MATH2(atan2)
-#undef FULMEN_DEVICE_MATH
 #undef FULMEN_DEVICE_MATH2
 
 FULMEN_HD FULMEN_INLINE float sigmoid(float x) { return 1.0f / (1.0f + ::expf(-x)); }
 FULMEN_HD FULMEN_INLINE double sigmoid(double x) { return 1.0 / (1.0 + ::exp(-x)); }
+
+/// cos(pi x) and sin(pi x), for |x| <= 2 (of which the emulator makes ordinary ones): without the long reduction that
+/// cos and sin keep for huge arguments.
+#ifdef __CUDACC__
+FULMEN_DEVICE_MATH(cospi)
+FULMEN_DEVICE_MATH(sinpi)
+#else
+FULMEN_INLINE double cospi(double x) { return ::cos(3.14159265358979323846 * x); }
+FULMEN_INLINE double sinpi(double x) { return ::sin(3.14159265358979323846 * x); }
+FULMEN_INLINE float cospi(float x) { return ::cosf(3.14159265f * x); }
+FULMEN_INLINE float sinpi(float x) { return ::sinf(3.14159265f * x); }
+#endif
+#undef FULMEN_DEVICE_MATH
 
 /// CUDA's sin, cos and tan hold for every argument.
 constexpr float trigonometric_reach = __builtin_huge_valf();

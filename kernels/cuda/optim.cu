@@ -5,7 +5,7 @@
 // launch.
 #include <fulmen/kernels/compute.h>
 #include <fulmen/kernels/cuda.h>
-#include <fulmen/kernels/cuda/gpu.h>
+#include <fulmen/kernels/cuda/global_memory.h>
 #include <fulmen/kernels/cuda/math.h>
 #include <fulmen/kernels/optim.h>
 
@@ -13,7 +13,7 @@ namespace fulmen::cuda {
 
 namespace {
 
-constexpr int threads = 512;
+constexpr int threads = 256;
 constexpr int64_t chunk = 16384;
 
 struct Job {
@@ -93,11 +93,14 @@ struct Adam {
 template <class T, int N, class Rule>
 GPU_INLINE void update_range(const OptimSlice& s, const Rule& rule, int64_t begin, int64_t end) {
   using C = Compute<T>;
-  T* const state[] = {static_cast<T*>(s.state1), static_cast<T*>(s.state2), static_cast<T*>(s.state3)};
-  T* const param = static_cast<T*>(s.param);
+  T* const state[] = {gpu::in_global_memory(static_cast<T*>(s.state1)),
+                      gpu::in_global_memory(static_cast<T*>(s.state2)),
+                      gpu::in_global_memory(static_cast<T*>(s.state3))};
+  T* const param = gpu::in_global_memory(static_cast<T*>(s.param));
+  const T* const grad = gpu::in_global_memory(static_cast<const T*>(s.grad));
   for (int64_t i = begin + N * static_cast<int64_t>(threadIdx.x); i < end; i += N * threads) {
     auto p = gpu::load_vec<N>(param + i);
-    const auto g = gpu::load_vec<N>(static_cast<const T*>(s.grad) + i);
+    const auto g = gpu::load_vec<N>(grad + i);
     gpu::Vec<T, N> held[Rule::states]{};
 #pragma unroll
     for (int k = 0; k < Rule::states; ++k) {
@@ -153,7 +156,7 @@ GPU_INLINE int64_t job_of(const Job* jobs, int64_t count, int64_t block) {
 }
 
 template <template <class> class Rule, class Step>
-__global__ void __launch_bounds__(threads) step_all(const Job* jobs, int64_t count, Step step) {
+__global__ void __launch_bounds__(threads, 3) step_all(const Job* jobs, int64_t count, Step step) {
   const int64_t k = job_of(jobs, count, blockIdx.x);
   const OptimSlice s = jobs[k].slice;
   const int64_t begin = (blockIdx.x - jobs[k].first_block) * chunk;

@@ -15,14 +15,18 @@ namespace {
 
 constexpr int threads = 256;
 
+GPU_INLINE uint64_t wide_draw(uint32_t upper, uint32_t lower) { return static_cast<uint64_t>(upper) << 32 | lower; }
+/// A 64-bit draw as a uniform number in [0, 1).
+GPU_INLINE double wide_unit(uint64_t draw) { return static_cast<double>(draw >> 11) * 0x1p-53; }
+
 /// The four 64-bit draws of a subsequence.
 struct WideDraws {
   uint64_t draw[4];
   GPU_INLINE WideDraws(const PhiloxPlace& place, int64_t subsequence) {
     for (int half = 0; half < 2; ++half) {
       const PhiloxBlock b = philox(place, static_cast<uint64_t>(subsequence), static_cast<uint64_t>(half));
-      draw[2 * half] = static_cast<uint64_t>(b.word[0]) << 32 | b.word[1];
-      draw[2 * half + 1] = static_cast<uint64_t>(b.word[2]) << 32 | b.word[3];
+      draw[2 * half] = wide_draw(b.word[0], b.word[1]);
+      draw[2 * half + 1] = wide_draw(b.word[2], b.word[3]);
     }
   }
 };
@@ -34,7 +38,7 @@ struct Units {
   GPU_INLINE Units(const PhiloxPlace& place, int64_t subsequence) {
     if constexpr (std::is_same_v<R, double>) {
       const WideDraws wide(place, subsequence);
-      for (int i = 0; i < 4; ++i) unit[i] = static_cast<double>(wide.draw[i] >> 11) * 0x1p-53;
+      for (int i = 0; i < 4; ++i) unit[i] = wide_unit(wide.draw[i]);
     } else {
       const PhiloxBlock b = philox(place, static_cast<uint64_t>(subsequence), 0);
       for (int i = 0; i < 4; ++i) unit[i] = static_cast<float>(b.word[i] >> 8) * 0x1p-24f;
@@ -79,9 +83,9 @@ struct Normal {
     using R = Compute<T>;
     const Units<R> u(place, s);
     for (int i = 0; i < 4; i += 2) {
-      const R radius = math::sqrt(R(-2) * math::log1p(-u.unit[i])), angle = R(6.283185307179586) * u.unit[i + 1];
-      y[i] = T(radius * math::cos(angle) * std + mean);
-      y[i + 1] = T(radius * math::sin(angle) * std + mean);
+      const R radius = math::sqrt(R(-2) * math::log1p(-u.unit[i])), half_turns = R(2) * u.unit[i + 1];
+      y[i] = T(radius * math::cospi(half_turns) * std + mean);
+      y[i + 1] = T(radius * math::sinpi(half_turns) * std + mean);
     }
   }
 };
@@ -164,9 +168,11 @@ __global__ void __launch_bounds__(threads) running_sums(double* sums, const T* w
 __global__ void __launch_bounds__(threads)
     choose(int64_t* y, const double* sums, int64_t count, int64_t samples, int64_t cols, PhiloxPlace place) {
   for (int64_t i = gpu::thread_index(); i < count; i += gpu::thread_count()) {
-    const Units<double> u(place, i / 4);
+    const PhiloxBlock b = philox(place, static_cast<uint64_t>(i / 4), static_cast<uint64_t>(i / 2 % 2));
+    const bool second = i % 2 != 0;
+    const double unit = wide_unit(wide_draw(second ? b.word[2] : b.word[0], second ? b.word[3] : b.word[1]));
     const double* row = sums + i / samples * cols;
-    const double wanted = u.unit[i % 4] * row[cols - 1];
+    const double wanted = unit * row[cols - 1];
     int64_t low = 0, high = cols - 1;
     while (low < high) {
       const int64_t middle = (low + high) / 2;

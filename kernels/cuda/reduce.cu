@@ -218,7 +218,7 @@ __global__ void __launch_bounds__(block_threads)
 /// Any inner: cut.width groups of V neighbouring columns, block_threads / cut.width threads for each of them; block =
 /// (split, o, tile).
 template <class R, int V, class In, class Store>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 2)
     reduce_columns(const In* x, const In* center, ReduceShape s, Cut cut, Store store) {
   using Acc = typename R::Acc;
   __shared__ Acc values[V][block_threads];
