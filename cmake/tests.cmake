@@ -108,13 +108,26 @@ endforeach()
 
 # The structural checks and the installation, tested by scripts of their own; a sanitizer has nothing to see there.
 file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/checks/*_test)
-if(FULMEN_CUDA STREQUAL "EMULATED")  # never installed, and the sources are checked in the other builds
-  list(FILTER scripts INCLUDE REGEX "cuda_link_test$")
+if(FULMEN_EMULATOR_CHECKED)
+  set(scripts "")
+elseif(FULMEN_CUDA STREQUAL "EMULATED")  # never installed, and the sources are checked in the other builds
+  list(FILTER scripts INCLUDE REGEX "/(cuda_link|missing_kernel|adding_an_op)_test$")
+elseif(FULMEN_CUDA)  # users' programs are linked in the builds without CUDA
+  list(FILTER scripts EXCLUDE REGEX "/(adding_an_op|install|documents)_test$")
+else()
+  list(FILTER scripts EXCLUDE REGEX "/(adding_an_op|no_driver)_test$")
 endif()
 if(FULMEN_SANITIZE STREQUAL "")
   foreach(script IN LISTS scripts)
     get_filename_component(name ${script} NAME_WE)
     fulmen_add_test(${name} LABELS checks
       COMMAND ${CMAKE_COMMAND} -E env CXX=${CMAKE_CXX_COMPILER} FULMEN_BUILD_DIR=${PROJECT_BINARY_DIR} ${script})
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
   endforeach()
+endif()
+
+# What nvcc made of the kernels.
+if(FULMEN_CUDA AND NOT FULMEN_CUDA STREQUAL "EMULATED")
+  fulmen_add_test(gpu_code LABELS checks COMMAND ${PROJECT_SOURCE_DIR}/scripts/gpu_code check ${PROJECT_BINARY_DIR})
+  set_tests_properties(gpu_code PROPERTIES SKIP_RETURN_CODE 77)
 endif()

@@ -1,5 +1,6 @@
 #include <fulmen/nn/module.h>
 #include <fulmen/nn/type_name.h>
+#include <fulmen/tensor/cuda.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/trainer/model_summary.h>
 #include <fulmen/trainer/trainer.h>
@@ -60,6 +61,13 @@ std::string ModelSummary::table(const nn::Module& module, int64_t max_depth) {
   return text + "  " + shortened(all) + " parameters, " + shortened(trainable) + " of them trainable";
 }
 
-void ModelSummary::on_fit_start(Trainer& trainer, Module& module) { trainer.print(table(module, max_depth_)); }
+void ModelSummary::on_fit_start(Trainer& trainer, Module& module) {
+  trainer.print(table(module, max_depth_));
+#ifdef FULMEN_CUDA
+  if (trainer.options().accelerator == "auto" && !cuda::is_available()) {
+    trainer.print("  on the CPU: " + cuda::why_not_available());
+  }
+#endif
+}
 
 }  // namespace fulmen::trainer
