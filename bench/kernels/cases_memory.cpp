@@ -1,4 +1,4 @@
-#include <fulmen/bench/kernels/bench.h>
+#include <fulmen/bench/kernels/peers.h>
 #include <fulmen/fulmen.h>
 
 // The kernels that memory limits: their least traffic, counted in bytes, against a plain copy or a read-only sum.
@@ -97,14 +97,17 @@ void add_softmax(std::vector<Case>& cases, const Scale& scale) {
     const int64_t rows = scale(s.rows), cols = scale(s.cols);
     const double bytes = static_cast<double>(rows * cols * element_size(s.dtype));
     const std::string shape = shape_of(rows, cols, s.dtype == kFloat ? "float32" : "bfloat16");
-    cases.push_back({"softmax/forward", shape, 2 * bytes, 0, Ceiling::copy, forward_of({rows, cols}, s.dtype, plain)});
-    cases.push_back(
-        {"softmax/backward", shape, 3 * bytes, 0, Ceiling::copy, backward_of({rows, cols}, s.dtype, plain)});
-    if (s.cols != 4096) continue;
-    cases.push_back(
-        {"log_softmax/forward", shape, 2 * bytes, 0, Ceiling::copy, forward_of({rows, cols}, s.dtype, log)});
-    cases.push_back(
-        {"log_softmax/backward", shape, 3 * bytes, 0, Ceiling::copy, backward_of({rows, cols}, s.dtype, log)});
+    for (const bool is_log : {false, true}) {
+      if (is_log && s.cols != 4096) continue;
+      const std::string name = is_log ? "log_softmax/" : "softmax/";
+      const std::vector<int64_t> sizes = {rows, cols};
+      auto add = [&](const char* direction, double tensors, const Prepare& operands, bool backward) {
+        cases.push_back({name + direction, shape, tensors * bytes, 0, Ceiling::copy, operands, "cuDNN",
+                         cudnn_softmax({rows, cols, s.dtype, is_log, backward})});
+      };
+      add("forward", 2, is_log ? forward_of(sizes, s.dtype, log) : forward_of(sizes, s.dtype, plain), false);
+      add("backward", 3, is_log ? backward_of(sizes, s.dtype, log) : backward_of(sizes, s.dtype, plain), true);
+    }
   }
 }
 

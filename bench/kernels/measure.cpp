@@ -1,9 +1,10 @@
-#include <fulmen/bench/kernels/bench.h>
 #include <fulmen/bench/kernels/ladder/ladder.h>
+#include <fulmen/bench/kernels/peers.h>
 #include <fulmen/fulmen.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 namespace kernel_bench {
 
@@ -87,7 +88,13 @@ Times measure(const Case& one, const Scale& scale) {
   if (scale.quick) sets = 2;
   Recording own(one.operands, sets);
   std::optional<Recording> peer;
-  if (one.peer_operands) peer.emplace(one.peer_operands, sets);
+  if (one.peer_operands) {
+    try {
+      peer.emplace(one.peer_operands, sets);
+    } catch (const std::exception& e) {
+      std::printf("%s of %s is left out: %s\n", one.kernel.c_str(), one.peer.c_str(), e.what());
+    }
+  }
   double once = 0;
   for (int i = 0; i < (scale.quick ? 1 : warm_ups); ++i) {
     once = own.replay() * sets;
@@ -119,6 +126,10 @@ Ceilings measure_ceilings(const Scale& scale) {
     const Case one = ceiling_of_memory(copy, scale);
     const double ms = measure(one, scale).own.median;
     ceilings.of[static_cast<int>(copy ? Ceiling::copy : Ceiling::read)] = ms > 0 ? one.bytes / ms * 1e3 : 0;
+  }
+  for (const Case& one : product_ceilings(scale)) {
+    const double ms = measure(one, scale).own.median;
+    ceilings.of[static_cast<int>(one.ceiling)] = ms > 0 ? one.flops / ms * 1e3 : 0;
   }
   return ceilings;
 }
