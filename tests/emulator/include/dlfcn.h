@@ -2,6 +2,7 @@
 // Shadows the system's header: NVIDIA's libraries that the library opens at run time are those of the emulator.
 #define RTLD_NOW 2
 #define RTLD_LOCAL 0
+typedef long Lmid_t;  // for <link.h>
 
 namespace emulator {
 /// An emulated library by its file's name; null for any other, and while settings().libraries is off.
