@@ -23,7 +23,7 @@ function(fulmen_emulate target)
   list(FILTER sources INCLUDE REGEX "\\.cu$")
   set_source_files_properties(${sources} TARGET_DIRECTORY ${target} PROPERTIES
     LANGUAGE CXX COMPILE_DEFINITIONS FULMEN_GPU_CODE
-    COMPILE_OPTIONS "-x;c++;-march=x86-64-v3;-ffp-contract=fast;-Wno-unknown-pragmas;-Wno-psabi")
+    COMPILE_OPTIONS "-x;c++;-march=x86-64-v3;-ffp-contract=fast;-Wno-unknown-pragmas;-Wno-psabi;$<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>")
   if(FULMEN_EMULATOR_CHECKED)
     if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
       message(FATAL_ERROR "FULMEN_EMULATOR_CHECKED needs clang: g++ 12 does not instrument every store. CXX=clang++")

@@ -73,7 +73,7 @@ TEST_SUITE("cuda") {
     const auto [recorded, recorded_metrics] = fit(true);
     CHECK(equal(recorded, ordinary));
     CHECK(recorded_metrics.size() == metrics.size());
-    for (const auto& [name, value] : metrics) CHECK_MESSAGE(recorded_metrics[name] == value, name);
+    for (const auto& metric : metrics) CHECK_MESSAGE(recorded_metrics[metric.first] == metric.second, metric.first);
   }
 
   TEST_CASE("a trainer on cuda: fit, predict, and a resumed run goes on bit for bit") {
