@@ -184,27 +184,6 @@ TEST_SUITE("trainer") {
     CHECK(rows->rows[4].second["epoch"] == 1);
   }
 
-  TEST_CASE("JSON Lines and CSV: appended rows, one column per metric") {
-    TemporaryFolder folder;
-    for (int run = 0; run < 2; ++run) {
-      CsvLogger logger(folder.path(), "logs");
-      logger.log_hyperparams("{\"lr\":0.5}");
-      CHECK(folder.files().size() == static_cast<size_t>(3 * run));
-      logger.log_metrics({{"loss", 0.25}, {"epoch", 0}}, 0);
-      logger.log_metrics({{"loss", std::nan("")}, {"odd,\"name\"", 1e-9}, {"epoch", 1}}, 7);
-      logger.finalize("success");
-    }
-    CHECK(folder.files() == std::vector<std::string>{"logs/version_0/hparams.json", "logs/version_0/metrics.csv",
-                                                     "logs/version_0/metrics.jsonl", "logs/version_1/hparams.json",
-                                                     "logs/version_1/metrics.csv", "logs/version_1/metrics.jsonl"});
-    std::ifstream csv(folder.path("logs/version_1/metrics.csv")), json(folder.path("logs/version_1/metrics.jsonl"));
-    const std::string table{std::istreambuf_iterator<char>(csv), {}}, lines{std::istreambuf_iterator<char>(json), {}};
-    CHECK(table == "epoch,step,loss,\"odd,\"\"name\"\"\"\n0,0,0.25,\n1,7,nan,1e-09\n");
-    CHECK(lines ==
-          "{\"step\": 0, \"loss\": 0.25, \"epoch\": 0}\n"
-          "{\"step\": 7, \"loss\": \"nan\", \"odd,\\\"name\\\"\": 1e-09, \"epoch\": 1}\n");
-  }
-
   TEST_CASE("EarlyStopping stops after its patience, and explains itself") {
     TrainerOptions options = quiet(100);
     auto stopping =
