@@ -1,6 +1,7 @@
 #pragma once
 // All of Fulmen: tensors, their operations and derivatives, modules, optimizers, data and the trainer.
 #include <fulmen/autograd/anomaly.h>
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/engine.h>
 #include <fulmen/autograd/function.h>
 #include <fulmen/autograd/grad_mode.h>

@@ -1,5 +1,6 @@
 #include <fulmen/autograd/accumulate.h>
 #include <fulmen/autograd/anomaly.h>
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/engine.h>
 #include <fulmen/autograd/engine_memory.h>
 #include <fulmen/autograd/grad_mode.h>
@@ -286,6 +287,7 @@ void restrict_to(GraphTask& task, std::span<const Edge> roots, std::span<const T
 
 variable_list Engine::run(std::span<const Edge> roots, TensorSpan gradients, std::span<const Tensor> inputs,
                           Options options) {
+  const autocast::Off off;  // rules compute in the types that their forward chose
   GraphTask task;
   task.options = options;
   if (!inputs.empty()) restrict_to(task, roots, inputs);

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/nn/check.h>
 #include <fulmen/nn/type_name.h>
 
@@ -28,7 +29,7 @@ void check_features(const Module& module, const Tensor& input, const Tensor& wei
   const int64_t dims = input.dim();
   if (dims == 0 || input.size(dims - 1) != weight.size(1)) [[unlikely]]
     wrong_features(module, input, weight);
-  if (input.scalar_type() != weight.scalar_type()) [[unlikely]] {
+  if (input.scalar_type() != weight.scalar_type() && !autocast::converts(input, weight)) [[unlikely]] {
     throw_in_module(module, "E002",
                     str(short_type_name(typeid(module)), " takes ", weight.scalar_type(), "; got ", input,
                         " (weights are ", weight.scalar_type(), ")"),

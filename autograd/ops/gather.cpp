@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/copy.h>
@@ -190,6 +191,8 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   return apply(Gather{dim}, x, gather_index("gather", x, dim, index, x));
 }
 Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source) {
+  if (autocast::applies(autocast::promoted_on_cuda, x))
+    return autocast::recast(autocast::promoted_on_cuda, scatter_add, x, dim, index, source);
   dim = wrap_dim(dim, x.dim());
   FULMEN_CHECK(x.scalar_type() == source.scalar_type(), "scatter(): Expected self.dtype to be equal to src.dtype");
   return apply(ScatterAdd{dim}, x, gather_index("scatter", x, dim, index, source), source);

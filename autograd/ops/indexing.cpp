@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/op.h>
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/indexing.h>
@@ -190,6 +191,11 @@ Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, 
 }
 
 Tensor index_put(const Tensor& x, ArrayRef<TensorIndex> indices, const Tensor& values, bool accumulate) {
+  if (autocast::applies(autocast::promoted_on_cuda, x)) {
+    return autocast::recast(
+        autocast::promoted_on_cuda,
+        [&](const Tensor& to, const Tensor& from) { return index_put(to, indices, from, accumulate); }, x, values);
+  }
   Tensor y = x.clone();
   index_put_(y, indices, values, accumulate);
   return y;

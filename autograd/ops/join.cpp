@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/join.h>
 #include <fulmen/autograd/ops/shapes.h>
 #include <fulmen/autograd/ops/views.h>
@@ -71,6 +72,8 @@ bool is_legacy_empty(const Tensor& t) { return t.dim() == 1 && t.numel() == 0; }
 
 Tensor cat(TensorList tensors, int64_t dim) {
   FULMEN_CHECK(!tensors.empty(), "cat: expected a non-empty list of Tensors");
+  if (autocast::applies(autocast::promoted_on_cpu, tensors[0]))
+    return autocast::recast(autocast::promoted_on_cpu, cat, tensors, dim);
   const Tensor* first = nullptr;
   ScalarType dtype = tensors[0].scalar_type();
   std::vector<Tensor> used;
@@ -102,6 +105,8 @@ Tensor cat(TensorList tensors, int64_t dim) {
 
 Tensor stack(TensorList tensors, int64_t dim) {
   FULMEN_CHECK(!tensors.empty(), "stack expects a non-empty TensorList");
+  if (autocast::applies(autocast::promoted_on_cpu, tensors[0]))
+    return autocast::recast(autocast::promoted_on_cpu, stack, tensors, dim);
   int64_t d = wrap_dim(dim, tensors[0].dim() + 1);
   std::vector<Tensor> raised;
   raised.reserve(tensors.size());

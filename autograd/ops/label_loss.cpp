@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/creation.h>
@@ -233,6 +234,8 @@ Tensor cross_entropy_of_probabilities(const Tensor& x, const Tensor& target, con
 
 Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& weight, Reduction reduction,
                 int64_t ignore_index) {
+  if (autocast::applies(autocast::wide, x))
+    return autocast::recast(autocast::wide, nll_loss, x, target, weight, reduction, ignore_index);
   Tensor labels = labels_of("nll_loss", x, target, weight);
   NllLoss loss{};
   loss.reduction = reduction;
@@ -242,6 +245,8 @@ Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& weight, Red
 
 Tensor cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight, Reduction reduction,
                      int64_t ignore_index, double label_smoothing) {
+  if (autocast::applies(autocast::wide, x))
+    return autocast::recast(autocast::wide, cross_entropy, x, target, weight, reduction, ignore_index, label_smoothing);
   FULMEN_CHECK(label_smoothing >= 0 && label_smoothing <= 1,
                "cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: ", label_smoothing);
   if (x.sizes() == target.sizes() && target.is_floating_point()) {

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/creation.h>
@@ -159,22 +160,34 @@ Tensor reduced(const Tensor& losses, Reduction reduction) {
 }  // namespace
 
 Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  if (autocast::applies(autocast::wide, x)) return autocast::recast(autocast::wide, mse_loss, x, target, reduction);
   return pointwise<MseLoss>(x, target, reduction);
 }
 Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  if (autocast::applies(autocast::wide, x)) return autocast::recast(autocast::wide, l1_loss, x, target, reduction);
   return pointwise<L1Loss>(x, target, reduction);
 }
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, Reduction reduction, double beta) {
+  if (autocast::applies(autocast::wide, x))
+    return autocast::recast(autocast::wide, smooth_l1_loss, x, target, reduction, beta);
   FULMEN_CHECK(beta >= 0, "smooth_l1_loss does not support negative values for beta, got ", beta);
   if (beta == 0) return l1_loss(x, target, reduction);
   return pointwise<SmoothL1Loss>(x, target, reduction, beta);
 }
 Tensor huber_loss(const Tensor& x, const Tensor& target, Reduction reduction, double delta) {
+  if (autocast::applies(autocast::wide, x))
+    return autocast::recast(autocast::wide, huber_loss, x, target, reduction, delta);
   FULMEN_CHECK(delta > 0, "huber_loss does not support non-positive values for delta, got ", delta);
   return pointwise<HuberLoss>(x, target, reduction, delta);
 }
 
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight, Reduction reduction) {
+  FULMEN_CHECK(
+      !autocast::active || !x.is_cuda() || !autocast::is_autocast_enabled(kCUDA),
+      "binary_cross_entropy is unsafe to autocast: use binary_cross_entropy_with_logits, which is not, or leave "
+      "autocast for the loss: Autocast off(kCUDA, false)");
+  if (autocast::applies(autocast::wide, x))
+    return autocast::recast(autocast::wide, binary_cross_entropy, x, target, weight, reduction);
   check_sizes("binary_cross_entropy", x, target);
   if (x.numel() > 0) {
     NoGradGuard constant;
@@ -188,6 +201,8 @@ Tensor binary_cross_entropy(const Tensor& x, const Tensor& target, const Tensor&
 
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target, const Tensor& weight,
                                         const Tensor& pos_weight, Reduction reduction) {
+  if (autocast::applies(autocast::wide, x))
+    return autocast::recast(autocast::wide, binary_cross_entropy_with_logits, x, target, weight, pos_weight, reduction);
   if (!weight.defined() && !pos_weight.defined()) return pointwise<BinaryCrossEntropyWithLogits>(x, target, reduction);
   Tensor losses;
   if (pos_weight.defined()) {
@@ -201,6 +216,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target, c
 }
 
 Tensor kl_div(const Tensor& x, const Tensor& target, Reduction reduction, bool log_target) {
+  if (autocast::applies(autocast::wide, x))
+    return autocast::recast(autocast::wide, kl_div, x, target, reduction, log_target);
   check_sizes("kl_div", x, target);
   if (log_target) return reduced(target.exp() * (target - x), reduction);
   // 0 log 0 is 0: there the logarithm is taken of 1.

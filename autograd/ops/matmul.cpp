@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/matmul.h>
 #include <fulmen/autograd/ops/shapes.h>
@@ -291,15 +292,19 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
 }  // namespace
 
 Tensor mm(const Tensor& a, const Tensor& b) {
+  if (autocast::applies(autocast::products, a)) return autocast::recast(autocast::products, mm, a, b);
   FULMEN_CHECK(a.dim() == 2, "mm: self must be a matrix, got ", a);
   FULMEN_CHECK(b.dim() == 2, "mm: mat2 must be a matrix, got ", b);
   return product(a, false, b, false);
 }
 Tensor bmm(const Tensor& a, const Tensor& b) {
+  if (autocast::applies(autocast::products, a)) return autocast::recast(autocast::products, bmm, a, b);
   check_batches("bmm", a, b);
   return product(a, false, b, false);
 }
 Tensor mv(const Tensor& matrix, const Tensor& vector) {
+  if (autocast::applies(autocast::lower_on_cuda, matrix))
+    return autocast::recast(autocast::lower_on_cuda, mv, matrix, vector);
   FULMEN_CHECK(matrix.dim() == 2 && vector.dim() == 1, "mv: vector + matrix @ vector expected, got ", matrix, " and ",
                vector);
   FULMEN_CHECK(matrix.size(1) == vector.size(0), "mv: size mismatch, got input (", matrix.size(0), "), mat (",
@@ -307,6 +312,7 @@ Tensor mv(const Tensor& matrix, const Tensor& vector) {
   return product(matrix, false, vector.unsqueeze(1), false).squeeze(1);
 }
 Tensor dot(const Tensor& a, const Tensor& b) {
+  if (autocast::applies(autocast::promoted_on_cuda, a)) return autocast::recast(autocast::promoted_on_cuda, dot, a, b);
   FULMEN_CHECK(a.dim() == 1 && b.dim() == 1, "dot: 1D tensors expected, but got ", a.dim(), "D and ", b.dim(),
                "D tensors");
   FULMEN_CHECK(a.scalar_type() == b.scalar_type(), "dot: expected both vectors to have same dtype, but found ",
@@ -322,6 +328,7 @@ Tensor outer(const Tensor& a, const Tensor& b) {
   return a.unsqueeze(1) * b;
 }
 Tensor matmul(const Tensor& a, const Tensor& b) {
+  if (autocast::applies(autocast::products, a)) return autocast::recast(autocast::products, matmul, a, b);
   int64_t da = a.dim(), db = b.dim();
   FULMEN_CHECK(da > 0 && db > 0, "matmul: both arguments to matmul need to be at least 1D, but they are ", da, "D and ",
                db, "D");
@@ -332,15 +339,20 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return product(a, false, b.unsqueeze(1), false).squeeze(-1);
 }
 Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
+  if (autocast::applies(autocast::products, a))
+    return autocast::recast(autocast::products, addmm, input, a, b, beta, alpha);
   FULMEN_CHECK(a.dim() == 2, "addmm: mat1 must be a matrix, got ", a.dim(), "-D tensor");
   FULMEN_CHECK(b.dim() == 2, "addmm: mat2 must be a matrix, got ", b.dim(), "-D tensor");
   return apply(Addmm{{beta, alpha}}, input, a, b);
 }
 Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
+  if (autocast::applies(autocast::products, a))
+    return autocast::recast(autocast::products, baddbmm, input, a, b, beta, alpha);
   check_batches("baddbmm", a, b);
   return apply(Baddbmm{{beta, alpha}}, input, a, b);
 }
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (autocast::applies(autocast::products, x)) return autocast::recast(autocast::products, linear, x, weight, bias);
   if (weight.dim() == 1) {  // one output, without a dimension of its own
     Tensor y = fulmen::matmul(x, weight);
     return bias.defined() ? y + bias : y;

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/norm.h>
 #include <fulmen/autograd/ops/reduction.h>
@@ -239,6 +240,8 @@ void update_running(const Tensor& running, const Tensor& value, double momentum)
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, IntArrayRef normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
+  if (autocast::applies(autocast::wide_on_cuda, x))
+    return autocast::recast(autocast::wide_on_cuda, layer_norm, x, normalized_shape, weight, bias, eps);
   size_t n = normalized_shape.size(), dims = x.sizes().size();
   FULMEN_CHECK(n > 0,
                "layer_norm: Expected normalized_shape to be at least 1-dimensional, i.e., containing at least "

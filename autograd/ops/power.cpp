@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/creation.h>
@@ -192,12 +193,24 @@ ScalarType number_power_type(const Tensor& x, const Scalar& exponent) {
 }  // namespace
 
 Tensor pow(const Tensor& base, const Tensor& exponent) {
+  if (autocast::applies(autocast::wide_on_cuda, base)) {
+    return autocast::recast(
+        autocast::wide_on_cuda, [&](const Tensor& b, const Tensor& e) { return pow(b, e); }, base, exponent);
+  }
   return apply(Pow{power_type(base, exponent)}, base, exponent);
 }
 Tensor pow(const Tensor& base, const Scalar& exponent) {
+  if (autocast::applies(autocast::wide_on_cuda, base)) {
+    return autocast::recast(
+        autocast::wide_on_cuda, [&](const Tensor& b) { return pow(b, exponent); }, base);
+  }
   return apply(PowNumber{number_power_type(base, exponent), exponent}, base);
 }
 Tensor pow(const Scalar& base, const Tensor& exponent) {
+  if (autocast::applies(autocast::wide_on_cuda, exponent)) {
+    return autocast::recast(
+        autocast::wide_on_cuda, [&](const Tensor& e) { return pow(base, e); }, exponent);
+  }
   return apply(NumberPow{power_type(exponent, base), base}, exponent);
 }
 Tensor maximum(const Tensor& a, const Tensor& b) { return apply(Maximum{{result_type(a, b)}}, a, b); }

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/reduction.h>
 #include <fulmen/autograd/ops/reduction_plan.h>
@@ -165,7 +166,7 @@ Tensor sum(const Tensor& x, std::optional<ScalarType> dtype) { return sum(x, std
 
 Tensor sum(const Tensor& x, OptionalIntArrayRef dim, bool keepdim, std::optional<ScalarType> dtype) {
   uint32_t mask = dims_mask(dim, x.dim());
-  return apply(Sum{mask, keepdim}, as_type(x, dtype));
+  return apply(Sum{mask, keepdim}, as_type(x, autocast::wide_dtype(autocast::wide_on_cuda, x, dtype)));
 }
 
 Tensor mean(const Tensor& x, std::optional<ScalarType> dtype) { return mean(x, std::nullopt, false, dtype); }
@@ -179,12 +180,12 @@ Tensor mean(const Tensor& x, OptionalIntArrayRef dim, bool keepdim, std::optiona
 
 Tensor prod(const Tensor& x, std::optional<ScalarType> dtype) {
   uint32_t mask = dims_mask(std::nullopt, x.dim());
-  return drop_dims(apply(Prod{mask}, as_type(x, dtype)), mask, false);
+  return drop_dims(apply(Prod{mask}, as_type(x, autocast::wide_dtype(autocast::wide, x, dtype))), mask, false);
 }
 
 Tensor prod(const Tensor& x, int64_t dim, bool keepdim, std::optional<ScalarType> dtype) {
   uint32_t mask = dims_mask(dim, x.dim());
-  return drop_dims(apply(Prod{mask}, as_type(x, dtype)), mask, keepdim);
+  return drop_dims(apply(Prod{mask}, as_type(x, autocast::wide_dtype(autocast::wide, x, dtype))), mask, keepdim);
 }
 
 Tensor var(const Tensor& x, bool unbiased) { return var(x, std::nullopt, unbiased); }
@@ -210,6 +211,10 @@ std::tuple<Tensor, Tensor> std_mean(const Tensor& x, OptionalIntArrayRef dim, bo
 Tensor norm(const Tensor& x, const Scalar& p) { return norm(x, p, {}, false); }
 
 Tensor norm(const Tensor& x, const std::optional<Scalar>& p, IntArrayRef dim, bool keepdim) {
+  if (autocast::applies(autocast::wide_on_cuda, x)) {
+    return autocast::recast(
+        autocast::wide_on_cuda, [&](const Tensor& wide) { return norm(wide, p, dim, keepdim); }, x);
+  }
   FULMEN_CHECK(x.is_floating_point(), "linalg.vector_norm: Expected a floating point or complex tensor as input. Got ",
                to_string(x.scalar_type()));
   double power = p ? p->toDouble() : 2.0;
@@ -226,6 +231,8 @@ Tensor norm(const Tensor& x, const std::optional<Scalar>& p, IntArrayRef dim, bo
 }
 
 Tensor logsumexp(const Tensor& x, IntArrayRef dim, bool keepdim) {
+  if (autocast::applies(autocast::wide_on_cuda, x))
+    return autocast::recast(autocast::wide_on_cuda, logsumexp, x, dim, keepdim);
   Tensor source = x.is_floating_point() ? x : x.to(get_default_dtype());
   uint32_t mask = dims_mask(dim, x.dim());
   if (x.numel() == 0) return source.exp().sum(dim, keepdim).log();

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/activation.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
@@ -116,6 +117,8 @@ struct Hardswish : Unary<UnaryOp::Hardswish, Kind::real, Keep::input> {
 
 Tensor log_sigmoid(const Tensor& x) { return apply(LogSigmoid{}, x); }
 Tensor softplus(const Tensor& x, const Scalar& beta, const Scalar& threshold) {
+  if (autocast::applies(autocast::wide_on_cuda, x))
+    return autocast::recast(autocast::wide_on_cuda, softplus, x, beta, threshold);
   return apply(Softplus{beta, threshold}, x);
 }
 Tensor mish(const Tensor& x) { return apply(Mish{}, x); }

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/shapes.h>
 #include <fulmen/autograd/ops/softmax.h>
@@ -104,9 +105,11 @@ Tensor prepared(const char* op, const Tensor& x, std::optional<ScalarType> dtype
 }  // namespace
 
 Tensor softmax(const Tensor& x, int64_t dim, std::optional<ScalarType> dtype) {
+  dtype = autocast::wide_dtype(autocast::wide_on_cuda, x, dtype);
   return apply(Softmax{{wrap_dim(dim, x.dim())}}, prepared("softmax", x, dtype));
 }
 Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<ScalarType> dtype) {
+  dtype = autocast::wide_dtype(autocast::wide_on_cuda, x, dtype);
   return apply(LogSoftmax{{wrap_dim(dim, x.dim())}}, prepared("log_softmax", x, dtype));
 }
 

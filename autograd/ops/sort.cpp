@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/copy.h>
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/gather.h>
@@ -85,6 +86,7 @@ std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim, bool la
   return sorted(x, dim, largest, k);
 }
 Tensor cumsum(const Tensor& x, int64_t dim, std::optional<ScalarType> dtype) {
+  dtype = autocast::wide_dtype(autocast::wide_on_cuda, x, dtype);
   ScalarType type = dtype.value_or(x.is_floating_point() ? x.scalar_type() : kLong);
   if (is_floating_point(type) || type == kLong) return apply(Cumsum{wrap_dim(dim, x.dim()), type}, x);
   return apply(Cumsum{wrap_dim(dim, x.dim()), kLong}, x).to(type);

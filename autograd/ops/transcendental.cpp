@@ -13,6 +13,7 @@ constexpr double log_of_2 = 0.6931471805599453, log_of_10 = 2.302585092994046, t
 
 struct Exp : Unary<UnaryOp::Exp, Kind::real, Keep::output> {
   static constexpr auto name = "exp";
+  static constexpr bool loses_precision = true;
   // gx = gy y
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * s[0]}; }
 };
@@ -23,26 +24,31 @@ struct Exp2 : Unary<UnaryOp::Exp2, Kind::real, Keep::output> {
 };
 struct Expm1 : Unary<UnaryOp::Expm1, Kind::real, Keep::output> {
   static constexpr auto name = "expm1";
+  static constexpr bool loses_precision = true;
   // gx = gy (y + 1)
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * (s[0] + 1)}; }
 };
 struct Log : Unary<UnaryOp::Log, Kind::real, Keep::input> {
   static constexpr auto name = "log";
+  static constexpr bool loses_precision = true;
   // gx = gy / x
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy / s[0]}; }
 };
 struct Log2 : Unary<UnaryOp::Log2, Kind::real, Keep::input> {
   static constexpr auto name = "log2";
+  static constexpr bool loses_precision = true;
   // gx = gy / (x log(2))
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy / (s[0] * log_of_2)}; }
 };
 struct Log10 : Unary<UnaryOp::Log10, Kind::real, Keep::input> {
   static constexpr auto name = "log10";
+  static constexpr bool loses_precision = true;
   // gx = gy / (x log(10))
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy / (s[0] * log_of_10)}; }
 };
 struct Log1p : Unary<UnaryOp::Log1p, Kind::real, Keep::input> {
   static constexpr auto name = "log1p";
+  static constexpr bool loses_precision = true;
   // gx = gy / (x + 1)
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy / (s[0] + 1)}; }
 };
@@ -58,16 +64,19 @@ struct Cos : Unary<UnaryOp::Cos, Kind::real, Keep::input> {
 };
 struct Tan : Unary<UnaryOp::Tan, Kind::real, Keep::output> {
   static constexpr auto name = "tan";
+  static constexpr bool loses_precision = true;
   // gx = gy (1 + y^2)
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * (s[0] * s[0] + 1)}; }
 };
 struct Asin : Unary<UnaryOp::Asin, Kind::real, Keep::input> {
   static constexpr auto name = "asin";
+  static constexpr bool loses_precision = true;
   // gx = gy / sqrt(1 - x^2)
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * (1 - s[0] * s[0]).rsqrt()}; }
 };
 struct Acos : Unary<UnaryOp::Acos, Kind::real, Keep::input> {
   static constexpr auto name = "acos";
+  static constexpr bool loses_precision = true;
   // gx = -gy / sqrt(1 - x^2)
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {-gy * (1 - s[0] * s[0]).rsqrt()}; }
 };
@@ -78,11 +87,13 @@ struct Atan : Unary<UnaryOp::Atan, Kind::real, Keep::input> {
 };
 struct Sinh : Unary<UnaryOp::Sinh, Kind::real, Keep::input> {
   static constexpr auto name = "sinh";
+  static constexpr bool loses_precision = true;
   // gx = gy cosh(x)
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * s[0].cosh()}; }
 };
 struct Cosh : Unary<UnaryOp::Cosh, Kind::real, Keep::input> {
   static constexpr auto name = "cosh";
+  static constexpr bool loses_precision = true;
   // gx = gy sinh(x)
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * s[0].sinh()}; }
 };

@@ -73,6 +73,7 @@ struct Square {
 };
 struct Reciprocal : Unary<UnaryOp::Reciprocal, Kind::real, Keep::output> {
   static constexpr auto name = "reciprocal";
+  static constexpr bool loses_precision = true;
   // gx = -gy y^2
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {-gy * (s[0] * s[0])}; }
 };
@@ -83,6 +84,7 @@ struct Sqrt : Unary<UnaryOp::Sqrt, Kind::real, Keep::output> {
 };
 struct Rsqrt : Unary<UnaryOp::Rsqrt, Kind::real, Keep::output> {
   static constexpr auto name = "rsqrt";
+  static constexpr bool loses_precision = true;
   // gx = -gy y^3 / 2
   Grads<1> backward(const Saved& s, const Tensor& gy) const { return {gy * (s[0].pow(3) * -0.5)}; }
 };

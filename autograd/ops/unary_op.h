@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/elementwise.h>
 
 // What functions of one tensor share. An op derives from Unary, gives its name and its rule, and FULMEN_UNARY_FUNCTION
@@ -24,8 +25,18 @@ struct Unary {
   }
 };
 
+/// Under autocast on CUDA an op with `loses_precision` is computed in float32.
+template <class Op>
+Tensor apply_unary(const Tensor& x) {
+  if constexpr (requires { Op::loses_precision; }) {
+    if (autocast::applies(autocast::wide_on_cuda, x))
+      return autocast::recast(autocast::wide_on_cuda, apply_unary<Op>, x);
+  }
+  return apply(Op{}, x);
+}
+
 #define FULMEN_UNARY_FUNCTION(Op, name)                               \
-  Tensor name(const Tensor& x) { return apply(Op{}, x); }             \
+  Tensor name(const Tensor& x) { return apply_unary<Op>(x); }         \
   Tensor& name##_(const Tensor& x) { return apply_inplace(Op{}, x); } \
   Tensor Tensor::name() const { return fulmen::name(*this); }         \
   Tensor& Tensor::name##_() const { return fulmen::name##_(*this); }

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/matmul.h>
 #include <fulmen/nn/functional/linear.h>
@@ -10,6 +11,8 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
 
 // For every row: y_k = sum_ij x1_i W_kij x2_j, as one product with W laid out [in1, out * in2], then one over j.
 Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias) {
+  if (autocast::applies(autocast::promoted, input1))
+    return autocast::recast(autocast::promoted, bilinear, input1, input2, weight, bias);
   FULMEN_CHECK(weight.dim() == 3, "bilinear: weight must be [out, in1, in2]; got ", weight);
   const int64_t out = weight.size(0), in1 = weight.size(1), in2 = weight.size(2);
   FULMEN_CHECK(input1.dim() == input2.dim() && input1.dim() > 0 && input1.size(-1) == in1 && input2.size(-1) == in2,

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/loss.h>
@@ -62,6 +63,8 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivFuncOptions&
 
 // exp(x) - y x for log-rates x, x - y log(x + eps) for rates; `full` adds Stirling's approximation of log(y!).
 Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, const PoissonNLLLossFuncOptions& options) {
+  if (autocast::applies(autocast::wide, input))
+    return autocast::recast(autocast::wide, poisson_nll_loss, input, target, options);
   check_same_shape("poisson_nll_loss", input, target);
   Tensor loss = options.log_input() ? input.exp() - target * input : input - target * (input + options.eps()).log();
   if (options.full()) {
@@ -74,11 +77,15 @@ Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, const Poisson
 }
 
 Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const SoftMarginLossFuncOptions& options) {
+  if (autocast::applies(autocast::wide, input))
+    return autocast::recast(autocast::wide, soft_margin_loss, input, target, options);
   check_same_shape("soft_margin_loss", input, target);
   return reduce((-target * input).exp().log1p(), options.reduction());
 }
 
 Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, const HingeEmbeddingLossFuncOptions& options) {
+  if (autocast::applies(autocast::wide, input))
+    return autocast::recast(autocast::wide, hinge_embedding_loss, input, target, options);
   check_same_shape("hinge_embedding_loss", input, target);
   const Tensor close = input.masked_fill(target != 1, 0);
   const Tensor far = (options.margin() - input).clamp_min(0).masked_fill(target == 1, 0);
@@ -87,6 +94,8 @@ Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, const Hin
 
 Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target,
                            const MarginRankingLossFuncOptions& options) {
+  if (autocast::applies(autocast::wide, input1))
+    return autocast::recast(autocast::wide, margin_ranking_loss, input1, input2, target, options);
   FULMEN_CHECK(input1.dim() == input2.dim() && input1.dim() == target.dim(),
                "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: ",
                input1.sizes(), ", input2: ", input2.sizes(), ", target: ", target.sizes());
