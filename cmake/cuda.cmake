@@ -59,6 +59,9 @@ function(fulmen_cuda_objects target)
     # 186: functors for every type compare unsigned numbers with zero, too.
     target_compile_options(${target} PRIVATE -std=c++20 --expt-relaxed-constexpr -diag-suppress=186 -lineinfo -Xcompiler=-Wall,-Wextra
       $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
+    if(CMAKE_CUDA_ARCHITECTURES MATCHES "90a")
+      target_compile_definitions(${target} PRIVATE FULMEN_SM90A)  # see kernels/cuda/hopper.h
+    endif()
   endif()
 endfunction()
 

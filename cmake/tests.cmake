@@ -115,7 +115,7 @@ elseif(FULMEN_CUDA STREQUAL "EMULATED")  # never installed, and the sources are 
 elseif(FULMEN_CUDA)  # users' programs are linked in the builds without CUDA
   list(FILTER scripts EXCLUDE REGEX "/(adding_an_op|install|documents)_test$")
 else()
-  list(FILTER scripts EXCLUDE REGEX "/(adding_an_op|no_driver)_test$")
+  list(FILTER scripts EXCLUDE REGEX "/(adding_an_op|no_driver|no_hopper_code)_test$")
 endif()
 if(FULMEN_SANITIZE STREQUAL "")
   foreach(script IN LISTS scripts)

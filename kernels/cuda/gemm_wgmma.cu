@@ -165,7 +165,8 @@ bool choose_width(const Launch& launch, const GemmProblem& p, ScalarType dtype, 
 
 bool gemm_on_copy_engine(const Launch& launch, const GemmProblem& p, ScalarType dtype, bool a_depth, bool b_depth) {
   // The kernels hold code for this very capability only.
-  if (processor(launch).capability != 90 || !p.a_aligned || !p.b_aligned || p.batch_dims > 1) return false;
+  const bool has_code = ptx::has_hopper_code && processor(launch).capability == 90;
+  if (!has_code || !p.a_aligned || !p.b_aligned || p.batch_dims > 1) return false;
   return dtype == ScalarType::Half ? choose_width<Half>(launch, p, dtype, a_depth, b_depth)
                                    : choose_width<BFloat16>(launch, p, dtype, a_depth, b_depth);
 }

@@ -4,7 +4,7 @@
 
 // PTX of compute capability 9.0: barriers in shared memory that count bytes, and the copy engine (TMA) that moves boxes
 // of tensors. wgmma.h has the matrix products. A kernel that uses these has its body under #if GPU_HOPPER_CODE, and is
-// launched only where Processor::capability is at least 90.
+// launched only where Processor::capability is 90 and has_hopper_code.
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define GPU_HOPPER_CODE 1
 #else
@@ -12,6 +12,14 @@
 #endif
 
 namespace fulmen::ptx {
+
+/// Whether the build holds such bodies at all. Without 9.0a among the architectures they are empty, also on a device of
+/// capability 9.0: cmake/cuda.cmake defines FULMEN_SM90A where it is among them.
+#if defined(FULMEN_SM90A) || !defined(__CUDACC__)
+inline constexpr bool has_hopper_code = true;
+#else
+inline constexpr bool has_hopper_code = false;
+#endif
 
 // --- mbarrier: 64 bits of shared memory, aligned to 8, `__shared__ uint64_t full[stages]`
 

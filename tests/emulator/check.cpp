@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "banks.h"
 #include "check_shadow.h"
 #include "runtime.h"
 #include "shared_memory.h"
@@ -195,6 +196,9 @@ void check_device(const void* p, size_t bytes, Access access, const Origin& orig
 }
 
 void check_shared(size_t offset, const void* p, size_t bytes, Access access, const Origin& origin) {
+  if (banks_watched && origin.code != 0) {
+    bank_access(current->linear, origin.code, offset, bytes, access == Access::write);
+  }
   Shadow* shadow = shared_shadow + offset;
   for (size_t i = 0; access != Access::write && i < bytes; ++i) {
     if (shadow[i].write.generation != block_number) {
@@ -283,6 +287,7 @@ void block_begins(Block&) {
   ++block_number;
   busy = false;
   clocks.begin_block();
+  if (banks_watched) bank_block();
 }
 
 constexpr CheckHooks hooks = {
@@ -297,7 +302,10 @@ constexpr CheckHooks hooks = {
     },
     launch_begins,
     block_begins,
-    [](const void* object) { clocks.release(object, current->linear / 32); },
+    [](const void* object) {
+      clocks.release(object, current->linear / 32);
+      if (banks_watched) bank_barrier(current->linear);
+    },
     [](const void* object, Thread& thread) { clocks.acquire(object, thread.linear / 32); },
     [](Thread& thread) { clocks.sync_warp(thread.linear / 32); },
 };
