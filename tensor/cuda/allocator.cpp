@@ -128,7 +128,9 @@ Block* CachingAllocator::allocate(size_t bytes, cudaStream_t stream) {
   change(stats_.allocation, stats_.allocated_bytes, block, 1);
   change(stats_.active, stats_.active_bytes, block, 1);
   change(stats_.requested_bytes, static_cast<int64_t>(bytes));
-  if (poisoning()) FULMEN_CUDA_TRY(cudaMemsetAsync(block->data, 0xff, bytes, stream));
+  // What lies outside of a graph's memory is written before a replay: then the graph must not fill it.
+  const bool of_replays = is_capturing() && !capture_pool;
+  if (poisoning() && !of_replays) FULMEN_CUDA_TRY(cudaMemsetAsync(block->data, 0xff, bytes, stream));
   return block;
 }
 
