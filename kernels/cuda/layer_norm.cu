@@ -80,15 +80,50 @@ struct Backward {
   bool sums_shared;  ///< so are the sums of the teams; otherwise there is one team, and they lie where they end
 };
 
-/// sums[v] of this thread's columns grow by gy n and gy.
+/// Sums move in and out of shared memory 16 bytes at a time, so that neighbouring threads use different banks. Where a
+/// thread has two such parts, every other four threads take the second one first, for the same reason.
+template <class T, int V>
+struct SumParts {
+  static constexpr int width = V < gpu::vec_width<T> ? V : gpu::vec_width<T>, count = V / width;
+  static_assert(count <= 2);
+  bool turned = count == 2 && threadIdx.x / 4 % 2 != 0;
+  GPU_INLINE int first_of(int part) const { return (turned ? count - 1 - part : part) * width; }
+  template <class S>
+  GPU_INLINE S pick(const Vec<S, V>& x, int part, int i) const {
+    return turned ? x[(count - 1 - part) * width + i] : x[part * width + i];
+  }
+};
+
+/// The sums of this thread's columns become 0.
+template <class T, int V>
+GPU_INLINE void clear_sums(T* to_weight, T* to_bias) {
+  using Parts = SumParts<T, V>;
+  const Parts parts;
+#pragma unroll
+  for (int part = 0; part < Parts::count; ++part) {
+    gpu::store_vec(to_weight + parts.first_of(part), Vec<T, Parts::width>{});
+    gpu::store_vec(to_bias + parts.first_of(part), Vec<T, Parts::width>{});
+  }
+}
+/// They grow by gy n and gy.
 template <class S, int V>
 GPU_INLINE void add_to_sums(Compute<S>* to_weight, Compute<S>* to_bias, const Vec<S, V>& value, const Vec<S, V>& slope,
                             Compute<S> mean, Compute<S> rstd) {
   using T = Compute<S>;
-  for (int v = 0; v < V; ++v) {
-    T g = static_cast<T>(slope[v]);
-    to_weight[v] += g * ((static_cast<T>(value[v]) - mean) * rstd);
-    to_bias[v] += g;
+  using Parts = SumParts<T, V>;
+  const Parts parts;
+#pragma unroll
+  for (int part = 0; part < Parts::count; ++part) {
+    const int first = parts.first_of(part);
+    auto weight = gpu::load_vec<Parts::width>(to_weight + first), bias = gpu::load_vec<Parts::width>(to_bias + first);
+#pragma unroll
+    for (int i = 0; i < Parts::width; ++i) {
+      T g = static_cast<T>(parts.pick(slope, part, i));
+      weight[i] += g * ((static_cast<T>(parts.pick(value, part, i)) - mean) * rstd);
+      bias[i] += g;
+    }
+    gpu::store_vec(to_weight + first, weight);
+    gpu::store_vec(to_bias + first, bias);
   }
 }
 
@@ -102,9 +137,7 @@ __global__ void __launch_bounds__(256, 4) normalize_backward(Backward<S> p, Rows
   S* kept = reinterpret_cast<S*>(shared + (p.sums_shared ? 2 * cols * rows.teams : 0)) + team_sums;
   S* kept_gy = kept + cols;
   if (sums) {
-    for (int64_t e = team.lane; e < vectors; e += team.lanes) {
-      for (int v = 0; v < V; ++v) sums[e * V + v] = sums[cols + e * V + v] = 0;
-    }
+    for (int64_t e = team.lane; e < vectors; e += team.lanes) clear_sums<T, V>(sums + e * V, sums + cols + e * V);
   }
   int64_t together = static_cast<int64_t>(gridDim.x) * rows.teams, rounds = (p.rows + together - 1) / together;
   for (int64_t round = 0; round < rounds; ++round) {

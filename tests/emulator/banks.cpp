@@ -58,7 +58,8 @@ Place place_of(const std::vector<std::string>& lines) {
   size_t shown = 0;
   for (size_t i = 1; i < lines.size(); i += 2) {
     place.in_kernel = lines[i].substr(0, lines[i].find(' '));
-    if (i == 1 && place.in_kernel.find("gpu.h:") == 0) {
+    const bool unknown = place.in_kernel.find(":?") != std::string::npos;  // of parts into which a vector was cut
+    if (i == 1 && (place.in_kernel.find("gpu.h:") == 0 || unknown)) {
       place.in_gpu_h = true;
     } else if (++shown <= 3) {
       place.text += (shown > 1 ? " < " : "") + place.in_kernel;
@@ -112,8 +113,11 @@ std::vector<Event> whole_accesses(const std::vector<Event>& events, const Places
     if (!whole.empty()) {
       Event& last = whole.back();
       const bool one = e.write == last.write && places.in_one_vector(last.code, e.code);
-      if (one && e.offset == last.offset + last.bytes && last.offset / 16 == (e.offset + e.bytes - 1) / 16) {
-        last.bytes = static_cast<uint8_t>(last.bytes + e.bytes);
+      const uint32_t from = std::min(e.offset, last.offset), bytes = e.bytes + last.bytes;
+      const bool adjacent = e.offset == last.offset + last.bytes || last.offset == e.offset + e.bytes;
+      if (one && adjacent && from / 16 == (from + bytes - 1) / 16) {
+        last.offset = from;
+        last.bytes = static_cast<uint8_t>(bytes);
         continue;
       }
     }
@@ -221,13 +225,17 @@ std::vector<BankUse> bank_uses() {
   return found;
 }
 
+std::string text_of(const BankUse& use) {
+  return use.place + ": " + (use.write ? "store" : "load") + " of " + std::to_string(use.bytes) + " bytes, " +
+         std::to_string(use.conflicts) + " conflicts in " + std::to_string(use.accesses) + " accesses";
+}
+
 uint64_t bank_conflicts(std::string* lines) {
   uint64_t sum = 0;
   for (const BankUse& use : bank_uses()) {
     sum += use.conflicts;
     if (lines == nullptr || use.conflicts == 0) continue;
-    *lines += use.place + ": " + (use.write ? "store" : "load") + " of " + std::to_string(use.bytes) + " bytes, " +
-              std::to_string(use.conflicts) + " conflicts in " + std::to_string(use.accesses) + " accesses\n";
+    *lines += text_of(use) + "\n";
   }
   return sum;
 }

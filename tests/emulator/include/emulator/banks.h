@@ -25,6 +25,8 @@ struct BankUse {
 void watch_banks(bool on);
 /// What was seen, by place in the source.
 std::vector<BankUse> bank_uses();
+/// "softmax.cu:40: load of 4 bytes, 31 conflicts in 1 accesses"
+std::string text_of(const BankUse& use);
 /// The sum of all conflicts, and a line for each place that has some.
 uint64_t bank_conflicts(std::string* lines = nullptr);
 
