@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-// Square products of every type that has kernels of its own, beside cuBLASLt's.
+// Square products of every type that has kernels of its own, and a linear layer, beside the same by cuBLASLt.
 namespace kernel_bench {
 
 using namespace fulmen;
@@ -15,18 +15,26 @@ constexpr ProductKind kinds[] = {{"float32", kFloat, false, Ceiling::float32},
                                  {"bfloat16", kBFloat16, false, Ceiling::half},
                                  {"float16", kHalf, false, Ceiling::half}};
 
-/// mm by the backend, with the program's settings as they were afterwards.
+/// Who multiplies, until the end of the scope.
+class Settings {
+ public:
+  Settings(GemmBackend backend, bool tf32) {
+    cuda::set_gemm_backend(backend);
+    globalContext().setAllowTF32CuBLAS(tf32);
+  }
+  ~Settings() {
+    cuda::set_gemm_backend(backend_);
+    globalContext().setAllowTF32CuBLAS(tf32_);
+  }
+  Settings(const Settings&) = delete;
+
+ private:
+  GemmBackend backend_ = cuda::gemm_backend();
+  bool tf32_ = globalContext().allowTF32CuBLAS();
+};
+
 Tensor product(const Tensor& a, const Tensor& b, GemmBackend backend, bool tf32) {
-  struct Settings {
-    GemmBackend backend = cuda::gemm_backend();
-    bool tf32 = globalContext().allowTF32CuBLAS();
-    ~Settings() {
-      cuda::set_gemm_backend(backend);
-      globalContext().setAllowTF32CuBLAS(tf32);
-    }
-  } before;
-  cuda::set_gemm_backend(backend);
-  globalContext().setAllowTF32CuBLAS(tf32);
+  const Settings settings(backend, tf32);
   return mm(a, b);
 }
 
@@ -35,6 +43,34 @@ Prepare product_by(GemmBackend backend, int64_t n, const ProductKind& kind) {
     const TensorOptions options = TensorOptions(kind.dtype).device(kCUDA);
     const Tensor a = randn({n, n}, options), b = randn({n, n}, options);
     return [=] { return product(a, b, backend, kind.tf32); };
+  };
+}
+
+/// y = x weight^T + bias, or the three gradients of it.
+struct Linear {
+  int64_t rows, in, out;
+  ScalarType dtype;
+  bool backward;
+};
+Prepare linear_by(GemmBackend backend, const Linear& l) {
+  return [=]() -> Run {
+    const AutoGradMode recording(l.backward);
+    const Settings settings(backend, false);
+    const TensorOptions options = TensorOptions(l.dtype).device(kCUDA);
+    const Tensor x = randn({l.rows, l.in}, options).requires_grad_(l.backward);
+    const Tensor weight = randn({l.out, l.in}, options).requires_grad_(l.backward);
+    const Tensor bias = randn({l.out}, options).requires_grad_(l.backward);
+    if (!l.backward) {
+      return [=] {
+        const Settings settings(backend, false);
+        return linear(x, weight, bias);
+      };
+    }
+    const Tensor y = linear(x, weight, bias), gy = randn({l.rows, l.out}, options);
+    return [=] {
+      const Settings settings(backend, false);
+      return autograd::grad({y}, {x, weight, bias}, {gy}, true)[0];
+    };
   };
 }
 
@@ -91,6 +127,16 @@ std::vector<Case> gemm_cases(const Scale& scale) {
       cases.back().peer = "cuBLASLt";
       cases.back().peer_operands = cublas_product(n, kind);
     }
+  }
+  for (const bool backward : {false, true}) {
+    const Linear l{scale(8192), scale(4096), scale(4096), kBFloat16, backward};
+    const double in = static_cast<double>(l.rows * l.in), out = static_cast<double>(l.rows * l.out);
+    const double flops = 2 * in * static_cast<double>(l.out) * (backward ? 2 : 1);
+    const std::string shape = std::to_string(l.rows) + "x" + std::to_string(l.in) + "x" + std::to_string(l.out);
+    cases.push_back({backward ? "linear/backward" : "linear/forward", shape + " bfloat16",
+                     2 * (in + out + static_cast<double>(l.in * l.out)), flops, Ceiling::half,
+                     linear_by(GemmBackend::own, l), "cuBLASLt",
+                     has_cublas() ? linear_by(GemmBackend::cublas, l) : Prepare()});
   }
   return cases;
 }

@@ -12,7 +12,7 @@
 // 16 bytes are permuted within their row, so that what a warp reads at a time lies in different banks.
 //
 // Operands that are not aligned to 16 bytes, or have no contiguous dimension, are copied element by element.
-// Cost: rows * cols * depth multiply-adds; the 128 x 128 tile multiplies 128 times per byte that it copies.
+// Cost: rows * cols * depth multiply-adds; the 128 x 128 tile multiplies 32 times per byte that it copies (16 bits).
 namespace fulmen::cuda {
 
 inline constexpr int step_bytes = 64, chunk_bytes = 16, step_chunks = step_bytes / chunk_bytes;

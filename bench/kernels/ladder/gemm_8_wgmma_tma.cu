@@ -16,8 +16,8 @@ constexpr int span = 64;  // elements of 128 bytes, a row of the swizzle
 constexpr int span_bytes = span * step * 2, stage_bytes = 4 * span_bytes;
 
 /// Tiles of a (row, k) and b (k, col), each in two spans of 64 rows of 128 bytes.
-[[maybe_unused]] GPU_INLINE void ask(unsigned char* stage, const CUtensorMap* a, const CUtensorMap* b, uint64_t* full, int row, int col,
-                    int k) {
+[[maybe_unused]] GPU_INLINE void ask(unsigned char* stage, const CUtensorMap* a, const CUtensorMap* b, uint64_t* full,
+                                     int row, int col, int k) {
   ptx::mbarrier_expect(full, stage_bytes);
   ptx::tma_load(stage, a, full, k, row);
   ptx::tma_load(stage + 2 * span_bytes, b, full, col, k);
@@ -93,7 +93,7 @@ void run(S* c, const S* a, const S* b, GemmSize size, cudaStream_t stream) {
 
 }  // namespace
 
-extern const GemmRung<BFloat16> gemm_8_wgmma_tma{"gemm_8_wgmma_tma",
-                                                 "the copy engine brings tiles, warpgroups multiply", 8, 90, run};
+extern const GemmRung<BFloat16> gemm_8_wgmma_tma{
+    "gemm_8_wgmma_tma", "the copy engine brings tiles, warpgroups multiply", 8, ptx::has_hopper_code ? 90 : -1, run};
 
 }  // namespace fulmen::ladder

@@ -36,7 +36,7 @@ struct GemmRung {
   const char* name;
   const char* idea;
   int multiple;    ///< of cols and depth
-  int capability;  ///< the only one that it runs on; 0: any from 80 on
+  int capability;  ///< the only one that it runs on; 0: any from 80 on; -1: not built
   void (*run)(T* c, const T* a, const T* b, GemmSize size, cudaStream_t stream);
 };
 
