@@ -1,0 +1,21 @@
+#include <fulmen/tensor/error.h>
+#include <fulmen/trainer/callbacks/exception_checkpoint.h>
+#include <fulmen/trainer/trainer.h>
+
+#include <filesystem>
+
+namespace fulmen::trainer {
+
+OnExceptionCheckpoint::OnExceptionCheckpoint(std::string dirpath, std::string filename)
+    : dirpath_(std::move(dirpath)), filename_(std::move(filename)) {
+  if (filename_.empty()) throw Error("E016", "OnExceptionCheckpoint: the file name is empty", "give a name");
+}
+
+void OnExceptionCheckpoint::on_exception(Trainer& trainer, Module&, const std::exception&) {
+  if (trainer.stage() != Stage::Fit) return;
+  std::error_code error;
+  std::filesystem::create_directories(dirpath_, error);  // a failure is told by the write, with the file's name
+  trainer.save_checkpoint(ckpt_path());
+}
+
+}  // namespace fulmen::trainer
