@@ -1,9 +1,9 @@
 #include <fulmen/autograd/autocast.h>
 #include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/autograd/ops/gemm_launch.h>
 #include <fulmen/autograd/ops/matmul.h>
 #include <fulmen/autograd/ops/shapes.h>
 #include <fulmen/autograd/ops/views.h>
-#include <fulmen/kernels/gemm.h>
 
 namespace fulmen {
 
@@ -11,100 +11,6 @@ using namespace autograd;
 
 namespace {
 
-/// An operand as the kernel wants it: `dims` dimensions, of which the leading ones are broadcast to c's.
-ConstView operand(Forward& f, const Tensor& x, bool transposed, const View& c) {
-  ConstView v = f.in(x);
-  if (transposed) {
-    std::swap(v.sizes[v.ndim - 1], v.sizes[v.ndim - 2]);
-    std::swap(v.strides[v.ndim - 1], v.strides[v.ndim - 2]);
-  }
-  int missing = c.ndim - v.ndim;
-  for (int d = c.ndim - 1; d >= 0; --d) {
-    bool batch = d < c.ndim - 2, absent = d < missing;
-    int64_t size = absent ? 1 : v.sizes[d - missing];
-    v.strides[d] = absent || (batch && size == 1) ? 0 : v.strides[d - missing];
-    v.sizes[d] = batch ? c.sizes[d] : size;
-  }
-  v.ndim = c.ndim;
-  return v;
-}
-
-ConstView nothing() {
-  ConstView v;
-  v.data = nullptr;
-  return v;
-}
-
-/// The strides over x that show all dimensions but the last as rows of one matrix, if there are any.
-bool fold_rows(ConstView& v) {
-  int64_t rows = 1, stride = 0;
-  for (int d = v.ndim - 2; d >= 0; --d) {
-    if (v.sizes[d] == 1) continue;
-    if (rows == 1) {
-      stride = v.strides[d];
-    } else if (v.strides[d] != stride * rows) {
-      return false;
-    }
-    rows *= v.sizes[d];
-  }
-  v.sizes[1] = v.sizes[v.ndim - 1];
-  v.strides[1] = v.strides[v.ndim - 1];
-  v.sizes[0] = rows;
-  v.strides[0] = stride;
-  v.ndim = 2;
-  return true;
-}
-View folded(View v) {
-  int64_t cols = v.size(-1), rows = cols ? v.numel / cols : 0;
-  v.ndim = 2;
-  v.sizes[0] = rows;
-  v.sizes[1] = cols;
-  v.strides[0] = cols;
-  v.strides[1] = 1;
-  return v;
-}
-
-/// y = beta add + alpha a b. One matrix b for a whole batch is one product with more rows.
-void launch_gemm(Forward& f, const Tensor& y, const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b,
-                 const Tensor& add = {}, GemmScale scale = {}) {
-  View c = f.out(y);
-  if (b.dim() == 2 && c.ndim > 2 && !transpose_a && (!add.defined() || add.dim() < 2)) {
-    ConstView rows = f.in(a);
-    if (fold_rows(rows)) {
-      c = folded(c);
-      kernel::gemm(f.launch(y), c, rows, operand(f, b, transpose_b, c),
-                   add.defined() ? operand(f, add, false, c) : nothing(), scale);
-      return;
-    }
-  }
-  ConstView extra = add.defined() ? operand(f, add, false, c) : nothing();
-  for (int d = 0; add.defined() && d < c.ndim; ++d) {  // here the matrix dimensions are broadcast as well
-    if (extra.sizes[d] != c.sizes[d]) extra.sizes[d] = c.sizes[d], extra.strides[d] = 0;
-  }
-  kernel::gemm(f.launch(y), c, operand(f, a, transpose_a, c), operand(f, b, transpose_b, c), extra, scale);
-}
-
-void check_operands(const char* op, const Tensor& a, const Tensor& b) {
-  if (a.scalar_type() != b.scalar_type()) [[unlikely]] {
-    throw Error("E002",
-                str(op, ": expected m1 and m2 to have the same dtype, but got: ", to_string(a.scalar_type()),
-                    " != ", to_string(b.scalar_type()), " (", a, " and ", b, ")"),
-                "convert one of them: x.to(other.dtype())");
-  }
-  if (a.device() != b.device()) [[unlikely]] {
-    throw Error("E003", str(op, ": Expected all tensors to be on the same device, but got ", a, " and ", b),
-                "move one of them: x.to(other.device())");
-  }
-  FULMEN_CHECK(a.scalar_type() != kBool, op, ": not implemented for 'Bool': got ", a, " and ", b,
-               "; convert to an integer or floating-point dtype first");
-}
-[[noreturn]] void fail_shapes(const char* op, const Tensor& a, const Tensor& b, int64_t rows, int64_t depth,
-                              int64_t depth_b, int64_t cols) {
-  fail(str(op, ": mat1 and mat2 shapes cannot be multiplied (", rows, "x", depth, " and ", depth_b, "x", cols,
-           "): got ", a, " and ", b));
-}
-
-Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b);
 Tensor sum_of_products(const Tensor& a, const Tensor& b);
 
 // y = op(a) op(b), where op transposes or not; both at least 2-d, leading dimensions broadcast
@@ -159,9 +65,32 @@ struct Bmm : Product {
   Output forward(Forward& f, const Input& a, const Input& b) const { return Product::forward(f, name, a, b); }
 };
 
-Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b) {
-  if (a.dim() == 2 && b.dim() == 2) return apply(Mm{{transpose_a, transpose_b}}, a, b);
-  return apply(Bmm{{transpose_a, transpose_b, b.dim() == 2}}, a, b);
+/// y[i, j] = sum over rows r of a[r, i] b[r, j], where all dimensions but the last are rows.
+Output launch_sum_of_products(Forward& f, const Input& a, const Input& b, GemmEnd end) {
+  Output y = f.empty({a.size(-1), b.size(-1)}, a.scalar_type(), a.device());
+  View c = f.out(y);
+  Tensor copies[2];
+  auto rows = [&](const Tensor& x, Tensor& copy) {
+    ConstView v = f.in(x);
+    if (!fold_rows(v)) {
+      copy = x.contiguous();
+      v = f.in(copy);
+      fold_rows(v);
+    }
+    return v;
+  };
+  ConstView at = rows(a, copies[0]), bv = rows(b, copies[1]);
+  std::swap(at.sizes[0], at.sizes[1]);
+  std::swap(at.strides[0], at.strides[1]);
+  kernel::gemm(f.launch(y), c, at, bv, nothing(), end);
+  return y;
+}
+/// Whether one kernel should compute the gradients of a weight and of its bias: where starting another one costs as
+/// much as it does. Large products on CUDA have kernels without sums beside them, which would save there a few
+/// hundredths.
+bool pays_together(const Tensor& gy, const Tensor& x) {
+  if (x.size(-1) == 0 || !gy.is_floating_point()) return false;
+  return gy.is_cuda() ? gy.size(-1) * x.size(-1) <= int64_t{1} << 20 : gy.numel() <= 4096;
 }
 
 // y[i, j] = sum over rows r of a[r, i] b[r, j], where all dimensions but the last are rows: the gradient of a weight
@@ -169,23 +98,7 @@ struct SumOfProducts {
   static constexpr auto name = "sum_of_products";
   Output forward(Forward& f, const Input& a, const Input& b) const {
     f.save(a, b);
-    Output y = f.empty({a.size(-1), b.size(-1)}, a.scalar_type(), a.device());
-    View c = f.out(y);
-    Tensor copies[2];
-    auto rows = [&](const Tensor& x, Tensor& copy) {
-      ConstView v = f.in(x);
-      if (!fold_rows(v)) {
-        copy = x.contiguous();
-        v = f.in(copy);
-        fold_rows(v);
-      }
-      return v;
-    };
-    ConstView at = rows(a, copies[0]), bv = rows(b, copies[1]);
-    std::swap(at.sizes[0], at.sizes[1]);
-    std::swap(at.strides[0], at.strides[1]);
-    kernel::gemm(f.launch(y), c, at, bv, nothing(), GemmScale{});
-    return y;
+    return launch_sum_of_products(f, a, b, GemmEnd{});
   }
   // a[r, :]' = sum_j b[r, j] gy[:, j]; b[r, :]' = sum_i a[r, i] gy[i, :]
   Grads<2> backward(const Saved& s, const Tensor& gy) const {
@@ -194,6 +107,28 @@ struct SumOfProducts {
   }
 };
 Tensor sum_of_products(const Tensor& a, const Tensor& b) { return apply(SumOfProducts{}, a, b); }
+
+// gw[i, j] = sum over rows r of gy[r, i] x[r, j], gb[i] that of gy[r, i]: the gradients of a weight and of its bias
+struct LinearWeightGrad {
+  static constexpr auto name = "linear_weight_grad";
+  std::array<Output, 2> forward(Forward& f, const Input& gy, const Input& x) const {
+    Output gb = f.empty({gy.size(-1)}, gy.scalar_type(), gy.device());
+    GemmEnd end;
+    end.a_sums = f.out(gb).data;
+    Output gw = launch_sum_of_products(f, gy, x, end);
+    f.save(gy, x);
+    return {std::move(gw), std::move(gb)};
+  }
+  // gy' = x ggw^T + ggb; x' = gy ggw
+  Grads<2> backward(const Saved& s, ConstTensorSpan g) const {
+    Grads<2> r;
+    if (s.needs(0)) {
+      r[0] = g[0].defined() ? linear(s[1], g[0], g[1]) : g[1].expand(s[0].sizes());
+    }
+    if (s.needs(1) && g[0].defined()) r[1] = product(s[0], false, g[0], false);
+    return r;
+  }
+};
 
 // y = x w^T + bias
 struct Linear {
@@ -207,64 +142,21 @@ struct Linear {
     f.save(w.requires_grad() ? x : none, x.requires_grad() ? w : none);
     return y;
   }
-  // gx = gy w; gw = gy^T x; gbias = gy, summed over the rows
+  // gx = gy w; gw = gy^T x; gbias = gy, summed over the rows (by the engine, where gw's kernel does not do it)
   Grads<3> backward(const Saved& s, const Tensor& gy) const {
-    return {s.needs(0) ? product(gy, false, s[1], false) : Tensor(), s.needs(1) ? sum_of_products(gy, s[0]) : Tensor(),
-            s.needs(2) ? gy : Tensor()};
+    Grads<3> g;
+    if (s.needs(0)) g[0] = product(gy, false, s[1], false);
+    if (s.needs(1) && s.needs(2) && pays_together(gy, s[0])) {
+      auto both = apply(LinearWeightGrad{}, gy, s[0]);
+      g[1] = both[0], g[2] = both[1];
+      return g;
+    }
+    if (s.needs(1)) g[1] = sum_of_products(gy, s[0]);
+    if (s.needs(2)) g[2] = gy;
+    return g;
   }
 };
 
-// y = beta input + alpha a b
-struct ProductPlus {
-  Scalar beta = 1, alpha = 1;
-  Output forward(Forward& f, const char* op, const Input& input, const Input& a, const Input& b) const {
-    check_operands(op, a, b);
-    check_operands(op, input, a);
-    int64_t n = a.dim();
-    if (a.size(n - 1) != b.size(n - 2))
-      fail_shapes(op, a, b, a.size(n - 2), a.size(n - 1), b.size(n - 2), b.size(n - 1));
-    Shape sizes = a.sizes();
-    sizes[sizes.size() - 1] = b.size(n - 1);
-    FULMEN_CHECK(broadcast_shapes(input.sizes(), sizes) == IntArrayRef(sizes), op, ": The expanded size of the tensor ",
-                 IntArrayRef(sizes), " must match the existing size: input ", input, " does not broadcast to ",
-                 IntArrayRef(sizes));
-    Output y = f.empty(sizes, a.scalar_type(), a.device());
-    bool add = beta.toDouble() != 0;
-    launch_gemm(f, y, a, false, b, false, add ? static_cast<const Tensor&>(input) : Tensor(),
-                {alpha.toDouble(), beta.toDouble()});
-    f.save(a, b);
-    return y;
-  }
-  // input' = beta gy; a' = alpha gy b^T; b' = alpha a^T gy
-  Grads<3> backward(const Saved& s, const Tensor& gy) const {
-    Tensor scaled = alpha.equal(1) || !(s.needs(1) || s.needs(2)) ? gy : gy * alpha;
-    return {!s.needs(0)     ? Tensor()
-            : beta.equal(1) ? gy
-                            : gy * beta,
-            s.needs(1) ? product(scaled, false, s[1], true) : Tensor(),
-            s.needs(2) ? product(s[0], true, scaled, false) : Tensor()};
-  }
-};
-struct Addmm : ProductPlus {
-  static constexpr auto name = "addmm";
-  Output forward(Forward& f, const Input& input, const Input& a, const Input& b) const {
-    return ProductPlus::forward(f, name, input, a, b);
-  }
-};
-struct Baddbmm : ProductPlus {
-  static constexpr auto name = "baddbmm";
-  Output forward(Forward& f, const Input& input, const Input& a, const Input& b) const {
-    return ProductPlus::forward(f, name, input, a, b);
-  }
-};
-
-void check_batches(const char* op, const Tensor& a, const Tensor& b) {
-  FULMEN_CHECK(a.dim() == 3, op, ": batch1 must be a 3D tensor, got ", a);
-  FULMEN_CHECK(b.dim() == 3, op, ": batch2 must be a 3D tensor, got ", b);
-  FULMEN_CHECK(a.size(0) == b.size(0) && a.size(2) == b.size(1), op,
-               ": Expected size for first two dimensions of batch2 tensor to be: ", IntArrayRef({a.size(0), a.size(2)}),
-               " but got: ", IntArrayRef({b.size(0), b.size(1)}), ".");
-}
 void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   FULMEN_CHECK(w.dim() == 2, "linear: the weight must be [out, in]; got ", w);
   int64_t in = w.size(1), out = w.size(0);
@@ -290,6 +182,11 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
 }
 
 }  // namespace
+
+Tensor autograd::product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b) {
+  if (a.dim() == 2 && b.dim() == 2) return apply(Mm{{transpose_a, transpose_b}}, a, b);
+  return apply(Bmm{{transpose_a, transpose_b, b.dim() == 2}}, a, b);
+}
 
 Tensor mm(const Tensor& a, const Tensor& b) {
   if (autocast::applies(autocast::products, a)) return autocast::recast(autocast::products, mm, a, b);
@@ -338,19 +235,6 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (da == 2) return mv(a, b);
   return product(a, false, b.unsqueeze(1), false).squeeze(-1);
 }
-Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
-  if (autocast::applies(autocast::products, a))
-    return autocast::recast(autocast::products, addmm, input, a, b, beta, alpha);
-  FULMEN_CHECK(a.dim() == 2, "addmm: mat1 must be a matrix, got ", a.dim(), "-D tensor");
-  FULMEN_CHECK(b.dim() == 2, "addmm: mat2 must be a matrix, got ", b.dim(), "-D tensor");
-  return apply(Addmm{{beta, alpha}}, input, a, b);
-}
-Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
-  if (autocast::applies(autocast::products, a))
-    return autocast::recast(autocast::products, baddbmm, input, a, b, beta, alpha);
-  check_batches("baddbmm", a, b);
-  return apply(Baddbmm{{beta, alpha}}, input, a, b);
-}
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (autocast::applies(autocast::products, x)) return autocast::recast(autocast::products, linear, x, weight, bias);
   if (weight.dim() == 1) {  // one output, without a dimension of its own
@@ -367,8 +251,5 @@ Tensor Tensor::mm(const Tensor& other) const { return fulmen::mm(*this, other); 
 Tensor Tensor::bmm(const Tensor& other) const { return fulmen::bmm(*this, other); }
 Tensor Tensor::mv(const Tensor& vector) const { return fulmen::mv(*this, vector); }
 Tensor Tensor::dot(const Tensor& other) const { return fulmen::dot(*this, other); }
-Tensor Tensor::addmm(const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) const {
-  return fulmen::addmm(*this, a, b, beta, alpha);
-}
 
 }  // namespace fulmen

@@ -1,6 +1,8 @@
 #pragma once
 #include <fulmen/autograd/op.h>
 
+#include <string_view>
+
 // Matrix products. All operands have one dtype (E002 otherwise) and live on one device; a transposed or expanded
 // operand is read where it lies. Sums of float16 and bfloat16 are float32, integers wrap, bool is refused.
 namespace fulmen {
@@ -21,6 +23,11 @@ Tensor dot(const Tensor& a, const Tensor& b);
 Tensor outer(const Tensor& a, const Tensor& b);
 /// beta * input + alpha * mm(a, b); `input` is broadcast to [n, m].
 Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta = 1, const Scalar& alpha = 1);
+/// relu of addmm, or gelu with `use_gelu` (`approximate` as in gelu), in one pass over the result: for a layer and its
+/// activation. Floating-point only. gelu is applied on its own where a gradient will be asked for, as that needs what
+/// gelu was applied to.
+Tensor _addmm_activation(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta = 1,
+                         const Scalar& alpha = 1, bool use_gelu = false, std::string_view approximate = "none");
 /// beta * input + alpha * bmm(a, b); `input` is broadcast to [batch, n, m].
 Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta = 1, const Scalar& alpha = 1);
 /// x weight^T + bias: [..., in] with weight [out, in] and bias [out] (or undefined) gives [..., out].

@@ -28,7 +28,13 @@ enum DataType : int { real_32f = 0, real_64f = 1, real_16f = 2, real_16bf = 14 }
 enum ComputeType : int { compute_32f = 68, compute_64f = 70, compute_32f_fast_tf32 = 77 };
 enum Operation : int { op_n = 0, op_t = 1 };
 /// What happens to the sums; bits that can be combined.
-enum Epilogue : uint32_t { epilogue_default = 1, epilogue_relu = 2, epilogue_bias = 4, epilogue_gelu = 32 };
+enum Epilogue : uint32_t {
+  epilogue_default = 1,
+  epilogue_relu = 2,
+  epilogue_bias = 4,
+  epilogue_gelu = 32,
+  epilogue_bgradb = 512
+};
 /// How partial sums are added up. The one in place is left out: its order of additions is not fixed.
 enum ReductionScheme : uint32_t { reduction_compute_type = 2 };
 

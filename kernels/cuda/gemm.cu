@@ -2,10 +2,10 @@
 #include <fulmen/kernels/cuda/gemm_problem.h>
 #include <fulmen/kernels/gemm_settings.h>
 
-// c = alpha a b + beta add on the device: reads the layouts, merges the batch dimensions and hands the products to the
-// kernels of their type, or to cuBLASLt. Sums are float for float16, bfloat16 and float, double for double; integers
-// wrap. Any strides of a, b and add are accepted. Every run gives the same bits: what a block computes follows from
-// sizes and layouts.
+// c = activation(alpha a b + beta add) on the device: reads the layouts, merges the batch dimensions and hands the
+// products to the kernels of their type, or to cuBLASLt. Sums are float for float16, bfloat16 and float, double for
+// double; integers wrap. Any strides of a, b and add are accepted. Every run gives the same bits: what a block computes
+// follows from sizes and layouts.
 namespace fulmen::cuda {
 
 namespace {
@@ -50,7 +50,7 @@ bool computed_by_cublas(const Launch& launch, const GemmProblem& p, ScalarType d
 }  // namespace
 
 void gemm(const Launch& launch, const View& c, const ConstView& a, const ConstView& b, const ConstView& add,
-          GemmScale scale) {
+          GemmEnd end) {
   if (c.numel == 0) return;
   GemmProblem p{};
   p.rows = c.size(-2), p.cols = c.size(-1), p.depth = a.size(-1);
@@ -58,7 +58,7 @@ void gemm(const Launch& launch, const View& c, const ConstView& a, const ConstVi
   p.a = a.data, p.b = b.data, p.add = add.data, p.c = c.data;
   p.a_strides = matrix_strides(a), p.b_strides = matrix_strides(b), p.add_strides = matrix_strides(add);
   merge_batch(p, c, a, b, add);
-  p.alpha = scale.alpha, p.beta = scale.beta;
+  p.alpha = end.alpha, p.beta = end.beta, p.activation = end.activation, p.a_sums = end.a_sums;
   const GemmSettings settings = gemm_settings();
   if (computed_by_cublas(launch, p, c.dtype, settings)) return;
   switch (c.dtype) {

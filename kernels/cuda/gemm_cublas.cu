@@ -105,7 +105,24 @@ bool describe(PlanKey& key, const GemmProblem& p, ScalarType dtype) {
   GemmStrides c{p.cols, 1, {}};
   if (p.batch_dims) c.batch[last] = p.rows * p.cols;
   key.c_alignment = alignment(p, p.c, c, bytes);
-  key.epilogue = lt::epilogue_default;
+  switch (p.activation) {
+    case GemmActivation::none:
+      key.epilogue = 0;
+      break;
+    case GemmActivation::relu:
+      key.epilogue = lt::epilogue_relu;
+      break;
+    case GemmActivation::gelu_tanh:
+      key.epilogue = lt::epilogue_gelu;
+      break;
+    default:  // gelu by erf
+      return false;
+  }
+  if (p.a_sums) {  // along the depth of its second operand
+    if (p.add || key.epilogue) return false;
+    key.epilogue = lt::epilogue_bgradb;
+    key.bias_alignment = alignment(p, p.a_sums, GemmStrides{}, bytes);
+  }
   key.add_ld = p.cols, key.add_batch = p.rows * p.cols, key.add_alignment = key.c_alignment;
   if (!p.add) return true;
   int64_t transposed = 0;
@@ -117,7 +134,7 @@ bool describe(PlanKey& key, const GemmProblem& p, ScalarType dtype) {
   }
   bool same_in_batch = true;
   for (int d = 0; d < p.batch_dims; ++d) same_in_batch = same_in_batch && add.batch[d] == 0;
-  key.epilogue = lt::epilogue_bias;
+  key.epilogue |= lt::epilogue_bias;
   key.bias_alignment = alignment(p, p.add, add, bytes);
   return add.row == 0 && add.col == 1 && p.beta == 1 && same_in_batch;
 }
@@ -142,7 +159,8 @@ struct Plan {
   size_t workspace_bytes = 0;
 };
 
-/// cuBLASLt on all devices, its plans included. One host thread at a time: a plan's bias address belongs to one call.
+/// cuBLASLt on all devices, its plans included. One host thread at a time: a plan's address of a vector belongs to one
+/// call.
 class Blas {
  public:
   explicit Blas(const lt::Functions& functions) : lt_(functions) {}
@@ -183,7 +201,7 @@ class Blas {
   }
   lt::MatrixLayout layout(const Launch& launch, const PlanKey& key, int64_t rows, int64_t cols, int64_t ld,
                           int64_t batch_stride) const;
-  const Plan& plan(const Launch& launch, const PlanKey& key, const void* bias, Types types);
+  const Plan& plan(const Launch& launch, const PlanKey& key, const void* vector, Types types);
   void choose_algo(const Launch& launch, const PlanKey& key, Plan& plan);
   void forget_plans();
 
@@ -234,7 +252,7 @@ void Blas::choose_algo(const Launch& launch, const PlanKey& key, Plan& plan) {
   plan.algo = best.algo, plan.workspace_bytes = best.workspace_bytes;
 }
 
-const Plan& Blas::plan(const Launch& launch, const PlanKey& key, const void* bias, Types types) {
+const Plan& Blas::plan(const Launch& launch, const PlanKey& key, const void* vector, Types types) {
   if (auto known = plans_.find(key); known != plans_.end()) return known->second;
   constexpr size_t most_plans = 4096;  // programs whose shapes never repeat
   if (plans_.size() >= most_plans) forget_plans();
@@ -242,12 +260,12 @@ const Plan& Blas::plan(const Launch& launch, const PlanKey& key, const void* bia
   Plan made;
   auto operation = [](int64_t transposed) -> int32_t { return transposed ? lt::op_t : lt::op_n; };
   const int32_t first = operation(key.b_transposed), second = operation(key.a_transposed);
-  const auto epilogue = static_cast<uint32_t>(key.epilogue);
+  const auto epilogue = key.epilogue ? static_cast<uint32_t>(key.epilogue) : lt::epilogue_default;
   FULMEN_LT(cublasLtMatmulDescCreate, &made.desc, types.compute, types.scale);
   FULMEN_LT(cublasLtMatmulDescSetAttribute, made.desc, lt::desc_transa, &first, sizeof(first));
   FULMEN_LT(cublasLtMatmulDescSetAttribute, made.desc, lt::desc_transb, &second, sizeof(second));
   FULMEN_LT(cublasLtMatmulDescSetAttribute, made.desc, lt::desc_epilogue, &epilogue, sizeof(epilogue));
-  if (bias) FULMEN_LT(cublasLtMatmulDescSetAttribute, made.desc, lt::desc_bias_pointer, &bias, sizeof(bias));
+  if (vector) FULMEN_LT(cublasLtMatmulDescSetAttribute, made.desc, lt::desc_bias_pointer, &vector, sizeof(vector));
   made.b = key.b_transposed ? layout(launch, key, key.depth, key.cols, key.b_ld, key.b_batch)
                             : layout(launch, key, key.cols, key.depth, key.b_ld, key.b_batch);
   made.a = key.a_transposed ? layout(launch, key, key.rows, key.depth, key.a_ld, key.a_batch)
@@ -271,13 +289,12 @@ bool Blas::run(const Launch& launch, const GemmProblem& p, ScalarType dtype, boo
   PlanKey key{};
   key.device = launch.device(), key.type = kinds.element, key.tf32 = tf32;
   if (!describe(key, p, dtype)) return false;
-  const bool has_bias = key.epilogue & lt::epilogue_bias;
+  // A bias, which is read, or the sums of a, which are written.
+  const void* vector = key.epilogue & lt::epilogue_bias ? p.add : p.a_sums;
   const std::lock_guard lock(mutex_);
-  const Plan& chosen = plan(launch, key, has_bias ? p.add : nullptr, kinds);
+  const Plan& chosen = plan(launch, key, vector, kinds);
   if (!chosen.supported) return false;
-  if (has_bias) {
-    FULMEN_LT(cublasLtMatmulDescSetAttribute, chosen.desc, lt::desc_bias_pointer, &p.add, sizeof(p.add));
-  }
+  if (vector) FULMEN_LT(cublasLtMatmulDescSetAttribute, chosen.desc, lt::desc_bias_pointer, &vector, sizeof(vector));
   const float alpha = static_cast<float>(p.alpha), beta = key.adds ? static_cast<float>(p.beta) : 0;
   const double alpha_double = p.alpha, beta_double = key.adds ? p.beta : 0;
   const bool in_double = kinds.scale == lt::real_64f;

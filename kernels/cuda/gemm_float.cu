@@ -29,7 +29,7 @@ void gemm_of_floats(const Launch& launch, GemmProblem p) {
                  reads_in_vectors<float>(p, p.b, b, b_depth ? b.row : b.col, b_depth ? b.col : b.row) &&
                  (a_depth ? p.depth : p.rows) % 4 == 0 && (b_depth ? p.depth : p.cols) % 4 == 0;
   int64_t large_tiles = (p.rows / 128) * (p.cols / 128) * p.batches;
-  if (large_tiles >= enough_large_tiles) {
+  if (large_tiles >= enough_large_tiles && !p.a_sums) {
     launch_float<LargeTile>(launch, p, vectors, a_depth, b_depth);
   } else {
     launch_float<SmallTile>(launch, p, vectors, a_depth, b_depth);

@@ -1,5 +1,5 @@
 #pragma once
-#include <fulmen/kernels/cuda/gemm_problem.h>
+#include <fulmen/kernels/cuda/gemm_piece.h>
 #include <fulmen/kernels/cuda/ptx.h>
 
 // Products on the matrix units of compute capability 8.0 and later (mma.sync), summed in float: of float16, of
@@ -26,6 +26,7 @@ template <int Rows, int Cols, int WarpRows, int WarpCols>
 struct MmaTile {
   static constexpr int rows = Rows, cols = Cols, stages = 3;
   static constexpr int warp_rows = WarpRows, warp_cols = WarpCols, warps_down = Rows / WarpRows;
+  static constexpr bool sums_a = Rows <= sums_a_rows;
   static constexpr int threads = warps_down * (Cols / WarpCols) * gpu::warp_size;
 };
 
@@ -160,22 +161,49 @@ GPU_INLINE void multiply(float (&sums)[4], const uint32_t (&a)[4], const uint32_
   }
 }
 
-/// A warp's part of the tile, from registers to c.
+/// Where a warp's part of the tile begins.
+template <class Tile>
+GPU_INLINE int warp_row_of() {
+  return gpu::warp_index() % Tile::warps_down * Tile::warp_rows;
+}
+template <class Tile>
+GPU_INLINE int warp_col_of() {
+  return gpu::warp_index() / Tile::warps_down * Tile::warp_cols;
+}
+
+/// A warp's part of the tile, from registers to c. `shared`: no warp reads tiles any more.
 template <class S, class Tile, int Down, int Right>
-GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile, int warp_row, int warp_col,
-                         const float (&sums)[Down][Right][4]) {
+GPU_INLINE void put_sums(const GemmProblem& p, unsigned char* shared, const float (&sums)[Down][Right][4]) {
+  static_assert(Right * 8 == piece_cols && Tile::threads / gpu::warp_size * piece_bytes <= stage_bytes<S, Tile> * 2);
+  const GemmTile tile = tile_of_block(p);
   const GemmResult<S, float> result(p, tile.batch, tile.split);
-  const int64_t row = int64_t{tile.row} * Tile::rows + warp_row + gpu::lane_index() / 4;
-  const int64_t col = int64_t{tile.col} * Tile::cols + warp_col + gpu::lane_index() % 4 * 2;
+  auto* piece = reinterpret_cast<float*>(shared + gpu::warp_index() * piece_bytes);
+  const int64_t row = int64_t{tile.row} * Tile::rows + warp_row_of<Tile>();
+  const int64_t col = int64_t{tile.col} * Tile::cols + warp_col_of<Tile>();
 #pragma unroll
-  for (int i = 0; i < Down; ++i) {
+  for (int i = 0; i < Down; ++i) put_piece(result, piece, row + i * piece_rows, col, sums[i]);
+}
+
+/// What a step adds to the sum of row `row` of a.
+template <class S, int Span, bool AlongDepth>
+GPU_INLINE float sum_of_step(const unsigned char* tile, int row) {
+  float sum = 0;
+  if constexpr (AlongDepth) {
+#pragma unroll 1
+    for (int c = 0; c < step_chunks; ++c) {
+      const auto* values = reinterpret_cast<const S*>(tile + chunk_offset<S, Span, true>(row, c));
+      const auto eight = gpu::load_vec<chunk<S>>(values);
 #pragma unroll
-    for (int j = 0; j < Right; ++j) {
-      const float upper[2] = {sums[i][j][0], sums[i][j][1]}, lower[2] = {sums[i][j][2], sums[i][j][3]};
-      result.put(row + i * 16, col + j * 8, upper);
-      result.put(row + i * 16 + 8, col + j * 8, lower);
+      for (int e = 0; e < chunk<S>; ++e) sum += static_cast<float>(eight[e]);
+    }
+  } else {
+#pragma unroll 4
+    for (int k = 0; k < step_depth<S>; ++k) {
+      const auto* values = reinterpret_cast<const S*>(tile + chunk_offset<S, Span, false>(k, row / chunk<S>));
+      sum += static_cast<float>(values[row % chunk<S>]);
     }
   }
+  return sum;
 }
 
 /// ADepth, BDepth: whether the rows of the tiles of a and b run along the depth.
@@ -202,9 +230,9 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
     ptx::cp_async_commit();  // an empty group where nothing is left, so that waiting counts the same
   };
 
-  const int warp_row = gpu::warp_index() % Tile::warps_down * Tile::warp_rows;
-  const int warp_col = gpu::warp_index() / Tile::warps_down * Tile::warp_cols;
+  const int warp_row = warp_row_of<Tile>(), warp_col = warp_col_of<Tile>();
   float sums[down][right * 2][4] = {};
+  float row_sum = 0;
   int steps = static_cast<int>((left + depth - 1) / depth);
 #pragma unroll
   for (int s = 0; s < stages - 1; ++s) start_step(s);
@@ -214,6 +242,9 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
     start_step((step + stages - 1) % stages);
     const unsigned char* tile_a = shared + step % stages * stage_bytes<S, Tile>;
     const unsigned char* tile_b = tile_a + tile_bytes<S, Tile::rows>;
+    if (Tile::sums_a && sums_a_row(p, tile, Tile::rows)) {
+      row_sum += sum_of_step<S, Tile::rows, ADepth>(tile_a, static_cast<int>(threadIdx.x));
+    }
 #pragma unroll unrolled
     for (int k = 0; k < step_chunks; k += 2) {
       uint32_t b[right][4];
@@ -232,8 +263,9 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
     }
   }
   ptx::cp_async_wait<0>();
-
-  put_sums<S, Tile>(p, tile, warp_row, warp_col, sums);
+  __syncthreads();
+  if (Tile::sums_a && sums_a_row(p, tile, Tile::rows)) put_row_sum<S>(p, tile, Tile::rows, row_sum);
+  put_sums<S, Tile>(p, shared, sums);
 }
 
 using LargeMmaTile = MmaTile<128, 128, 64, 32>;
@@ -257,7 +289,7 @@ inline void mma_products(const Launch& launch, GemmProblem& p, ScalarType dtype)
   p.a_aligned = reads_in_vectors<S>(p, p.a, a, a_depth ? a.col : a.row, a_depth ? a.row : a.col);
   p.b_aligned = reads_in_vectors<S>(p, p.b, b, b_depth ? b.row : b.col, b_depth ? b.col : b.row);
   int64_t large_tiles = (p.rows / LargeMmaTile::rows) * (p.cols / LargeMmaTile::cols) * p.batches;
-  if (large_tiles >= enough_large_tiles) {
+  if (large_tiles >= enough_large_tiles && !p.a_sums) {
     if (sizeof(S) == 2 && gemm_on_copy_engine(launch, p, dtype, a_depth, b_depth)) return;
     launch_mma<S, LargeMmaTile>(launch, p, a_depth, b_depth);
   } else {

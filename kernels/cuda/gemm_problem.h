@@ -1,7 +1,7 @@
 #pragma once
 #include <fulmen/kernels/cuda.h>
 #include <fulmen/kernels/cuda/gpu.h>
-#include <fulmen/kernels/gemm.h>
+#include <fulmen/kernels/gemm_activation.h>
 
 // What all the matrix product kernels share: the description of a batch of products, which tile a block computes, and
 // what happens to a finished sum.
@@ -13,7 +13,8 @@ struct GemmStrides {
   int64_t batch[max_dims - 2];
 };
 
-/// c[n] = alpha a[n] b[n] + beta add[n] for n in [0, batches); c is row-major without gaps. A kernel parameter.
+/// c[n] = activation(alpha a[n] b[n] + beta add[n]) for n in [0, batches); c is row-major without gaps. A kernel
+/// parameter.
 struct GemmProblem {
   int64_t rows, cols, depth, batches;
   const void *a, *b, *add;  ///< add may be null
@@ -22,13 +23,15 @@ struct GemmProblem {
   int64_t batch_sizes[max_dims - 2];
   int batch_dims;  ///< neighbouring dimensions are merged, so mostly 0 or 1
   double alpha, beta;
+  GemmActivation activation;
+  void* a_sums;               ///< [rows] or null: sums of a along the depth
   bool a_aligned, b_aligned;  ///< reads_in_vectors of the operands, for kernels that ask
 
   // How it is cut into blocks (cut_into_tiles).
   int row_tiles, col_tiles, products;  ///< of one product; `products` is `batches`: the grid limits both to 31 bits
   int splits;                          ///< blocks that share the depth of one tile
   int64_t split_depth;                 ///< what each of them sums, the last one less
-  void* partial;                       ///< [splits, batches, rows, cols] sums of the accumulation type, if splits > 1
+  void* partial;  ///< [splits, batches, rows, cols] sums of the accumulation type, if splits > 1; then [splits, rows]
 };
 
 /// True if an operand's rows (or columns) can be read in aligned pieces of 16 bytes. `along`: the stride within a
@@ -65,7 +68,7 @@ inline void cut_into_tiles(GemmProblem& p, int64_t tile_rows, int64_t tile_cols,
   p.partial = nullptr;
 }
 inline size_t partial_elements(const GemmProblem& p) {
-  return p.splits > 1 ? static_cast<size_t>(p.splits * p.batches * p.rows * p.cols) : 0;
+  return p.splits > 1 ? static_cast<size_t>(p.splits * p.rows * (p.batches * p.cols + (p.a_sums ? 1 : 0))) : 0;
 }
 inline unsigned gemm_blocks(const GemmProblem& p) {
   return static_cast<unsigned>(p.batches * p.row_tiles * p.col_tiles * p.splits);
@@ -130,6 +133,7 @@ struct GemmResult {
   T* partial;
   int64_t rows, cols, add_row, add_col;
   T alpha, beta;
+  GemmActivation activation;
 
   GPU_INLINE GemmResult(const GemmProblem& p, int64_t batch, int split)
       : c(static_cast<S*>(p.c) + batch * p.rows * p.cols),
@@ -140,47 +144,92 @@ struct GemmResult {
         add_row(p.add_strides.row),
         add_col(p.add_strides.col),
         alpha(gemm_factor<T>(p.alpha)),
-        beta(gemm_factor<T>(p.beta)) {}
+        beta(gemm_factor<T>(p.beta)),
+        activation(p.activation) {}
 
-  GPU_INLINE S finish(T sum, int64_t i, int64_t j) const {
-    T value = alpha * sum;
-    if (add) value += beta * static_cast<T>(add[i * add_row + j * add_col]);
-    return static_cast<S>(value);
-  }
   /// The sums of columns j ... j + N - 1 of row i; those outside of the product are dropped.
   template <int N>
   GPU_INLINE void put(int64_t i, int64_t j, const T (&sums)[N]) const {
     if (i >= rows) return;
-    if (partial) return put_row<N>(partial + i * cols, j, [&](int n) { return sums[n]; });
-    put_row<N>(c + i * cols, j, [&](int n) { return finish(sums[n], i, j + n); });
+    if (partial) return put_row<N>(partial + i * cols, j, sums);
+    T values[N];
+#pragma unroll
+    for (int n = 0; n < N; ++n) values[n] = alpha * sums[n];
+    if (add) add_to<N>(values, add + i * add_row, j);
+    if constexpr (!std::is_integral_v<T>) {
+      with_activation(activation, [&](auto functor) {
+#pragma unroll
+        for (int n = 0; n < N; ++n) values[n] = functor.apply(values[n]);
+      });
+    }
+    put_row<N>(c + i * cols, j, values);
   }
 
  private:
-  template <int N, class V, class F>
-  GPU_INLINE void put_row(V* row, int64_t j, F value) const {
-    if (j + N <= cols && gpu::aligned_for<N>(row + j)) {
-      gpu::Vec<V, N> values;
+  template <int N>
+  GPU_INLINE void add_to(T (&values)[N], const S* row, int64_t j) const {
+    if (add_col == 1 && j + N <= cols && gpu::aligned_for<N>(row + j)) {
+      const gpu::Vec<S, N> more = gpu::load_vec<N>(row + j);
 #pragma unroll
-      for (int n = 0; n < N; ++n) values[n] = value(n);
-      gpu::store_vec(row + j, values);
+      for (int n = 0; n < N; ++n) values[n] += beta * static_cast<T>(more[n]);
     } else {
 #pragma unroll
       for (int n = 0; n < N; ++n) {
-        if (j + n < cols) row[j + n] = value(n);
+        if (j + n < cols) values[n] += beta * static_cast<T>(row[(j + n) * add_col]);
+      }
+    }
+  }
+  template <int N, class V>
+  GPU_INLINE void put_row(V* row, int64_t j, const T (&values)[N]) const {
+    if (j + N <= cols && gpu::aligned_for<N>(row + j)) {
+      gpu::Vec<V, N> stored;
+#pragma unroll
+      for (int n = 0; n < N; ++n) stored[n] = static_cast<V>(values[n]);
+      gpu::store_vec(row + j, stored);
+    } else {
+#pragma unroll
+      for (int n = 0; n < N; ++n) {
+        if (j + n < cols) row[j + n] = static_cast<V>(values[n]);
       }
     }
   }
 };
+
+/// Sums of a beside the product are for kernels with tiles up to this height; larger ones have no registers left.
+inline constexpr int sums_a_rows = 64;
+/// Whether a thread of a block adds up a row of a: the first threads of blocks of the first column of tiles do.
+GPU_INLINE bool sums_a_row(const GemmProblem& p, const GemmTile& tile, int tile_rows) {
+  return p.a_sums && tile.col == 0 && static_cast<int>(threadIdx.x) < tile_rows;
+}
+/// Stores the sum that such a thread has.
+template <class S, class T>
+GPU_INLINE void put_row_sum(const GemmProblem& p, const GemmTile& tile, int tile_rows, T sum) {
+  const int64_t row = int64_t{tile.row} * tile_rows + threadIdx.x;
+  if (row >= p.rows) return;
+  if (p.splits > 1) {
+    (static_cast<T*>(p.partial) + p.splits * p.batches * p.rows * p.cols)[tile.split * p.rows + row] = sum;
+  } else {
+    static_cast<S*>(p.a_sums)[row] = static_cast<S>(sum);
+  }
+}
 
 /// Adds up the parts of a product whose depth was shared, in the order of the depth: one thread per element of c.
 template <class S, class T>
 __global__ void __launch_bounds__(256) sum_of_splits(const GemmProblem p) {
   int64_t elements = p.rows * p.cols, total = p.batches * elements;
   for (int64_t e = gpu::thread_index(); e < total; e += gpu::thread_count()) {
-    T sum{};
-    for (int s = 0; s < p.splits; ++s) sum += static_cast<const T*>(p.partial)[s * total + e];
+    T sum[1] = {};
+    for (int s = 0; s < p.splits; ++s) sum[0] += static_cast<const T*>(p.partial)[s * total + e];
     int64_t batch = e / elements, i = e % elements / p.cols, j = e % p.cols;
-    static_cast<S*>(p.c)[e] = GemmResult<S, T>(p, batch, 0).finish(sum, i, j);
+    GemmResult<S, T> result(p, batch, 0);
+    result.partial = nullptr;
+    result.put(i, j, sum);
+  }
+  if (p.a_sums == nullptr) return;
+  for (int64_t row = gpu::thread_index(); row < p.rows; row += gpu::thread_count()) {
+    T sum{};
+    for (int s = 0; s < p.splits; ++s) sum += (static_cast<const T*>(p.partial) + p.splits * total)[s * p.rows + row];
+    static_cast<S*>(p.a_sums)[row] = static_cast<S>(sum);
   }
 }
 

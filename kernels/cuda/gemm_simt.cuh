@@ -18,6 +18,7 @@ template <int Rows, int Cols, int Depth, int Unrolled>
 struct SimtTile {
   static constexpr int rows = Rows, cols = Cols, depth = Depth, threads = 256, blocks = 2, unrolled = Unrolled;
   static constexpr int thread_rows = Rows / 16, thread_cols = Cols / 16;
+  static constexpr bool sums_a = Rows <= sums_a_rows;
   /// Elements from one row of shared memory to the next: 4 more than used, so that writes down a column and reads along
   /// a row both touch all banks.
   static constexpr int pitch_a = Rows + 4, pitch_b = Cols + 4;
@@ -98,6 +99,23 @@ GPU_INLINE void read_fragment(T (&fragment)[N], const T* row, int index) {
   }
 }
 
+/// A thread's sums, from registers to c.
+template <class S, class T, class Tile>
+GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile,
+                         const T (&sums)[Tile::thread_rows][Tile::thread_cols]) {
+  const int thread_col = static_cast<int>(threadIdx.x) % 16, thread_row = static_cast<int>(threadIdx.x) / 16;
+  const GemmResult<S, T> result(p, tile.batch, tile.split);
+#pragma unroll
+  for (int i = 0; i < Tile::thread_rows; ++i) {
+    int64_t row = int64_t{tile.row} * Tile::rows + i / 4 * 64 + thread_row * 4 + i % 4;
+#pragma unroll
+    for (int group = 0; group < Tile::thread_cols / 4; ++group) {
+      const T four[4] = {sums[i][group * 4], sums[i][group * 4 + 1], sums[i][group * 4 + 2], sums[i][group * 4 + 3]};
+      result.put(row, int64_t{tile.col} * Tile::cols + group * 64 + thread_col * 4, four);
+    }
+  }
+}
+
 /// S: the type in memory, T: that of the sums. ADepth, BDepth: along which dimension threads read a and b; VA, VB: how
 /// many elements at a time.
 template <class S, class T, class Tile, bool ADepth, bool BDepth, int VA, int VB>
@@ -117,6 +135,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
       p.cols - int64_t{tile.col} * Tile::cols);
 
   T sums[Tile::thread_rows][Tile::thread_cols] = {};
+  [[maybe_unused]] T row_sum{};
   const int thread_col = static_cast<int>(threadIdx.x) % 16, thread_row = static_cast<int>(threadIdx.x) / 16;
   int stage = 0;
   copy_a.load(left, p.a_strides.row, p.a_strides.col);
@@ -131,6 +150,12 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
     if (left > 0) {
       copy_a.load(left, p.a_strides.row, p.a_strides.col);
       copy_b.load(left, p.b_strides.col, p.b_strides.row);
+    }
+    if constexpr (Tile::sums_a && !std::is_integral_v<T>) {
+      if (sums_a_row(p, tile, Tile::rows)) {
+#pragma unroll
+        for (int k = 0; k < depth; ++k) row_sum += stage_a[k * pitch_a + threadIdx.x];
+      }
     }
 #pragma unroll Tile::unrolled
     for (int k = 0; k < depth; ++k) {
@@ -147,16 +172,10 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
     stage ^= 1;
   }
 
-  const GemmResult<S, T> result(p, tile.batch, tile.split);
-#pragma unroll
-  for (int i = 0; i < Tile::thread_rows; ++i) {
-    int64_t row = int64_t{tile.row} * Tile::rows + i / 4 * 64 + thread_row * 4 + i % 4;
-#pragma unroll
-    for (int group = 0; group < Tile::thread_cols / 4; ++group) {
-      const T four[4] = {sums[i][group * 4], sums[i][group * 4 + 1], sums[i][group * 4 + 2], sums[i][group * 4 + 3]};
-      result.put(row, int64_t{tile.col} * Tile::cols + group * 64 + thread_col * 4, four);
-    }
+  if constexpr (Tile::sums_a && !std::is_integral_v<T>) {
+    if (sums_a_row(p, tile, Tile::rows)) put_row_sum<S>(p, tile, Tile::rows, row_sum);
   }
+  put_sums<S, T, Tile>(p, tile, sums);
 }
 
 /// Launches the variant for the operands' layouts. V: elements per load where both operands allow it.

@@ -1,4 +1,4 @@
-#include <fulmen/kernels/cuda/gemm_problem.h>
+#include <fulmen/kernels/cuda/gemm_piece.h>
 #include <fulmen/kernels/cuda/wgmma.h>
 
 // Large products of float16 and bfloat16 on compute capability 9.0, summed in float.
@@ -19,6 +19,8 @@ constexpr int span = 64;                                      // elements of 16 
 [[maybe_unused]] constexpr int span_bytes = span * step * 2;  // of 64 lines
 template <int Cols>
 constexpr int stage_bytes = (tile_rows + Cols) * step * 2;
+template <int Cols>
+constexpr int shared_bytes = stages* stage_bytes<Cols> + tile_rows / piece_rows* piece_bytes;
 
 /// Loads the step's tile of one operand, `Extent` elements across the depth from `first` on.
 template <int Extent, ptx::Major M>
@@ -40,18 +42,21 @@ GPU_INLINE uint64_t describe(const unsigned char* tile, int k) {
   return ptx::wgmma_descriptor(tile + k * bytes, ptx::Swizzle::bytes128, span_bytes, 8 * 128);
 }
 
-/// A group's 64 rows of the tile from `group_row` on, from registers to c.
+/// A group's 64 rows of the tile from `group_row` on, from registers to c. `pieces`: piece_bytes for each warp of both
+/// groups.
 template <class S, int Cols>
-GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile, int group_row, const float (&sums)[Cols / 2]) {
+GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile, unsigned char* pieces, int group_row,
+                         const float (&sums)[Cols / 2]) {
   const GemmResult<S, float> result(p, tile.batch, tile.split);
-  const int thread = static_cast<int>(threadIdx.x) % group_threads;
-  const int64_t row = int64_t{tile.row} * tile_rows + group_row + thread / 32 * 16 + thread % 32 / 4;
-  const int64_t col = int64_t{tile.col} * Cols + thread % 4 * 2;
+  const int warp_row = group_row + gpu::warp_index() % 4 * piece_rows;
+  auto* piece = reinterpret_cast<float*>(pieces + warp_row / piece_rows * piece_bytes);
+  const int64_t row = int64_t{tile.row} * tile_rows + warp_row, col = int64_t{tile.col} * Cols;
 #pragma unroll
-  for (int j = 0; j < Cols / 8; ++j) {
-    const float upper[2] = {sums[4 * j], sums[4 * j + 1]}, lower[2] = {sums[4 * j + 2], sums[4 * j + 3]};
-    result.put(row, col + j * 8, upper);
-    result.put(row + 8, col + j * 8, lower);
+  for (int first = 0; first < Cols; first += piece_cols) {
+    float part[piece_cols / 8][4];
+#pragma unroll
+    for (int i = 0; i < piece_cols / 2; ++i) part[i / 4][i % 4] = sums[first / 2 + i];
+    put_piece(result, piece, row, col + first, part);
   }
 }
 
@@ -60,7 +65,7 @@ __global__ void __launch_bounds__(3 * group_threads, 1)
     gemm_wgmma(const GemmProblem p, const __grid_constant__ CUtensorMap a_map,
                const __grid_constant__ CUtensorMap b_map) {
 #if GPU_HOPPER_CODE
-  GPU_DYNAMIC_SHARED(unsigned char, shared);  // [stages][tile of a, tile of b]
+  GPU_DYNAMIC_SHARED(unsigned char, shared);  // [stages][tile of a, tile of b], [warps][piece of c]
   __shared__ uint64_t full[stages], empty[stages];
   const int thread = static_cast<int>(threadIdx.x), group = thread / group_threads;
   if (thread == 0) {
@@ -110,7 +115,7 @@ __global__ void __launch_bounds__(3 * group_threads, 1)
   }
   ptx::wgmma_wait<0>();
 
-  put_sums<S, Cols>(p, tile, (group - 1) * 64, sums);
+  put_sums<S, Cols>(p, tile, shared + stages * stage_bytes<Cols>, (group - 1) * 64, sums);
 #endif
 }
 
@@ -148,8 +153,8 @@ bool launch_wgmma(const Launch& launch, GemmProblem p, ScalarType dtype, bool a_
     return false;
   }
   cut_into_tiles(p, tile_rows, Cols, step, 512);
-  launch_tiles<S, float>(launch, p, kernels[2 * a_depth + b_depth], 3 * group_threads, stages * stage_bytes<Cols>,
-                         a_map, b_map);
+  launch_tiles<S, float>(launch, p, kernels[2 * a_depth + b_depth], 3 * group_threads, shared_bytes<Cols>, a_map,
+                         b_map);
   return true;
 }
 

@@ -53,6 +53,11 @@ TEST_SUITE("cuda") {
       };
       same(linear(x.to(kCUDA), w.to(kCUDA), bias.to(kCUDA)), linear(x, w, bias));
       same(addmm(add.to(kCUDA), x.to(kCUDA), w.t().to(kCUDA), 2, 3), addmm(add, x, w.t(), 2, 3));
+      same(_addmm_activation(bias.to(kCUDA), x.to(kCUDA), w.t().to(kCUDA)), _addmm_activation(bias, x, w.t()));
+      for (const char* approximate : {"none", "tanh"}) {
+        same(_addmm_activation(add.to(kCUDA), x.to(kCUDA), w.t().to(kCUDA), 2, 1, true, approximate),
+             _addmm_activation(add, x, w.t(), 2, 1, true, approximate));
+      }
       // A bias that begins anywhere, after one that was aligned.
       const Tensor biases = randn({17}, options).to(dtype);
       same(linear(x.to(kCUDA), w.to(kCUDA), biases.to(kCUDA).narrow(0, 1, 16)), linear(x, w, biases.narrow(0, 1, 16)));
@@ -112,6 +117,7 @@ SAME(epilogue_default, CUBLASLT_EPILOGUE_DEFAULT);
 SAME(epilogue_relu, CUBLASLT_EPILOGUE_RELU);
 SAME(epilogue_bias, CUBLASLT_EPILOGUE_BIAS);
 SAME(epilogue_gelu, CUBLASLT_EPILOGUE_GELU);
+SAME(epilogue_bgradb, CUBLASLT_EPILOGUE_BGRADB);
 SAME(reduction_compute_type, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE);
 SAME(desc_transa, CUBLASLT_MATMUL_DESC_TRANSA);
 SAME(desc_transb, CUBLASLT_MATMUL_DESC_TRANSB);

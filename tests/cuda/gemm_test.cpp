@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
+#include <fulmen/autograd/engine.h>
 #include <fulmen/autograd/ops.h>
 #include <fulmen/tensor/cuda.h>
 
+#include <array>
 #include <cmath>
 
 #ifdef FULMEN_EMULATED
@@ -128,6 +130,46 @@ TEST_SUITE("cuda") {
       check_equal(baddbmm(add3.to(kCUDA), a3.to(kCUDA), b3.to(kCUDA), 2, 3), baddbmm(add3, a3, b3, 2, 3));
       Tensor nan = full({66, 24}, is_floating_point(dtype) ? std::nan("") : 7.0, TensorOptions().dtype(dtype));
       check_equal(addmm(nan.to(kCUDA), a.to(kCUDA), b.to(kCUDA), 0), addmm(nan, a, b, 0));
+    }
+  }
+
+  TEST_CASE("activations of products, whose sums are stored by tiles of every kind or shared among blocks") {
+    for (DType dtype : {kFloat, kDouble, kHalf, kBFloat16}) {
+      std::vector<std::array<int64_t, 3>> shapes{{66, 24, 40}, {33, 7, 5}, {9, 10, 3000}};
+      if (dtype == kHalf || dtype == kFloat) shapes.push_back({1280, 1290, 16});
+      if (dtype == kHalf) shapes.push_back({1280, 1288, 16});
+      for (const auto& shape : shapes) {
+        Tensor a = numbers({shape[0], shape[2]}, dtype, 1), b = numbers({shape[2], shape[1]}, dtype, 2) / 8;
+        for (auto sizes : std::vector<std::vector<int64_t>>{{shape[0], shape[1]}, {shape[1]}}) {
+          Tensor add = numbers(sizes, dtype, 3);
+          for (int which : {0, 1, 2}) {
+            auto fused = [&](const Tensor& x, const Tensor& y, const Tensor& z) {
+              return _addmm_activation(x, y, z, 1, 0.5, which > 0, which == 2 ? "tanh" : "none");
+            };
+            check_equal(fused(add.to(kCUDA), a.to(kCUDA), b.to(kCUDA)), fused(add, a, b));
+          }
+        }
+      }
+    }
+  }
+
+  TEST_CASE("the gradient of a bias comes with that of its weight") {
+    for (DType dtype : {kFloat, kDouble, kHalf, kBFloat16}) {
+      for (const auto& shape :
+           std::vector<std::array<int64_t, 3>>{{40, 24, 16}, {7, 5, 3}, {3000, 70, 65}, {0, 4, 8}}) {
+        const int64_t rows = shape[0], out = shape[1], in = shape[2];
+        Tensor x = numbers({rows, in}, dtype, 1), w = numbers({out, in}, dtype, 2), b = numbers({out}, dtype, 3);
+        Tensor gy = numbers({rows, out}, dtype, 4) / 4;
+        std::vector<Tensor> here = {w.clone().requires_grad_(), b.clone().requires_grad_()};
+        std::vector<Tensor> there = {w.to(kCUDA).requires_grad_(), b.to(kCUDA).requires_grad_()};
+        std::vector<Tensor> expected = autograd::grad({linear(x, here[0], here[1])}, here, {gy});
+        for (Place place : places) {
+          std::vector<Tensor> got = autograd::grad({linear(x.to(kCUDA), there[0], there[1])}, there,
+                                                   {rows ? on_device(gy, place) : gy.to(kCUDA)});
+          check_equal(got[0], expected[0]);
+          check_equal(got[1], expected[1]);
+        }
+      }
     }
   }
 

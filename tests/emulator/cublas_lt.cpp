@@ -5,7 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
+#include <numeric>
 #include <vector>
 
 #include "check.h"
@@ -25,7 +25,7 @@ struct lt::MatmulDescOpaque {
   lt::DataType scale;
   int32_t transa = lt::op_n, transb = lt::op_n;
   uint32_t epilogue = lt::epilogue_default;
-  const void* bias = nullptr;
+  void* bias = nullptr;  ///< read, or with epilogue_bgradb written
 };
 struct lt::MatrixLayoutOpaque {
   lt::DataType type;
@@ -97,7 +97,12 @@ lt::Status check(const Shape& s) {
            : s.desc.compute == lt::compute_32f || (s.desc.compute == lt::compute_32f_fast_tf32 && type == lt::real_32f);
   if (!compute_fits || s.desc.scale != (wide ? lt::real_64f : lt::real_32f)) return lt::status_not_supported;
   const uint32_t known = lt::epilogue_default | lt::epilogue_relu | lt::epilogue_bias | lt::epilogue_gelu;
-  return (s.desc.epilogue & ~known) == 0 ? lt::status_success : lt::status_not_supported;
+  return (s.desc.epilogue & ~known) == 0 || s.desc.epilogue == lt::epilogue_bgradb ? lt::status_success
+                                                                                   : lt::status_not_supported;
+}
+
+bool has_vector(const lt::MatmulDescOpaque& desc) {
+  return (desc.epilogue & (lt::epilogue_bias | lt::epilogue_bgradb)) != 0;
 }
 
 /// Long sums in two parts, so that the workspace is used.
@@ -185,6 +190,12 @@ void compute(const Shape& s, const Memory& at) {
         for (uint64_t i = 0; i < m; ++i) column[i] += a[p * m + i] * factor;
       }
     }
+    if (s.desc.epilogue == lt::epilogue_bgradb) {
+      for (uint64_t j = 0; j < n; ++j) {
+        set_element(s.desc.bias, s.d.type, j, std::accumulate(&b[j * k], &b[j * k] + k, 0.0));
+      }
+      note_initialized(s.desc.bias, b.data(), n * bytes_of(s.d.type));
+    }
     for (uint64_t j = 0; j < n; ++j) {
       for (uint64_t i = 0; i < m; ++i) {
         double value = sums[j * m + i];
@@ -231,8 +242,9 @@ lt::Status check_memory(const Shape& s, const Memory& at, const lt::Algo& algo, 
   // c may be d, but not lie across it.
   if (at.beta != 0 && at.c != at.d && overlap(at.d, extent(s.d), at.c, extent(s.c))) return lt::status_invalid_value;
   if (at.beta != 0 && at.c == at.d && s.c.ld != s.d.ld) return lt::status_invalid_value;
-  if (s.desc.epilogue & lt::epilogue_bias) {
-    if (!in_device_memory(s.desc.bias, s.m() * bytes_of(s.d.type))) return lt::status_invalid_value;
+  if (has_vector(s.desc)) {
+    const uint64_t length = s.desc.epilogue == lt::epilogue_bgradb ? s.n() : s.m();
+    if (!in_device_memory(s.desc.bias, length * bytes_of(s.d.type))) return lt::status_invalid_value;
     if (!aligned(s.desc.bias, algo.data[2])) return lt::status_invalid_value;
   }
   const size_t needed = workspace_of(s);
@@ -244,6 +256,12 @@ lt::Status check_memory(const Shape& s, const Memory& at, const lt::Algo& algo, 
 }
 
 // --- the library's functions
+
+template <class T>
+lt::Status destroy(T* object) {
+  delete object;
+  return lt::status_success;
+}
 
 lt::Status create(lt::Handle* handle) {
   if (handle == nullptr) return lt::status_invalid_value;
@@ -271,10 +289,6 @@ lt::Status desc_create(lt::MatmulDesc* desc, lt::ComputeType compute, lt::DataTy
   *desc = new lt::MatmulDescOpaque{compute, scale};
   return lt::status_success;
 }
-lt::Status desc_destroy(lt::MatmulDesc desc) {
-  delete desc;
-  return lt::status_success;
-}
 lt::Status desc_set(lt::MatmulDesc desc, lt::MatmulDescAttribute attribute, const void* value, size_t bytes) {
   switch (attribute) {
     case lt::desc_transa:
@@ -293,10 +307,6 @@ lt::Status layout_create(lt::MatrixLayout* layout, lt::DataType type, uint64_t r
   *layout = new lt::MatrixLayoutOpaque{type, rows, cols, ld};
   return lt::status_success;
 }
-lt::Status layout_destroy(lt::MatrixLayout layout) {
-  delete layout;
-  return lt::status_success;
-}
 lt::Status layout_set(lt::MatrixLayout layout, lt::LayoutAttribute attribute, const void* value, size_t bytes) {
   switch (attribute) {
     case lt::layout_batch_count:
@@ -309,10 +319,6 @@ lt::Status layout_set(lt::MatrixLayout layout, lt::LayoutAttribute attribute, co
 
 lt::Status preference_create(lt::Preference* preference) {
   *preference = new lt::PreferenceOpaque;
-  return lt::status_success;
-}
-lt::Status preference_destroy(lt::Preference preference) {
-  delete preference;
   return lt::status_success;
 }
 lt::Status preference_set(lt::Preference preference, lt::PreferenceAttribute attribute, const void* value,
@@ -340,7 +346,7 @@ lt::Status get_heuristic(lt::Handle handle, lt::MatmulDesc desc, lt::MatrixLayou
     if (bytes < bytes_of(d->type)) return lt::status_not_supported;
     results[0].algo.data[1] |= bytes << (16 * i);
   }
-  if (desc->epilogue & lt::epilogue_bias) {  // the address that is set stands for the alignment of all later ones
+  if (has_vector(*desc)) {  // the address that is set stands for the alignment of all later ones
     const auto address = reinterpret_cast<uintptr_t>(desc->bias) | 16;
     results[0].algo.data[2] = address & -address;
   }
@@ -374,13 +380,13 @@ const LibraryFunction functions[] = {
     FUNCTION(cublasLtCreate, create),
     FUNCTION(cublasLtGetStatusName, status_name),
     FUNCTION(cublasLtMatmulDescCreate, desc_create),
-    FUNCTION(cublasLtMatmulDescDestroy, desc_destroy),
+    FUNCTION(cublasLtMatmulDescDestroy, destroy<lt::MatmulDescOpaque>),
     FUNCTION(cublasLtMatmulDescSetAttribute, desc_set),
     FUNCTION(cublasLtMatrixLayoutCreate, layout_create),
-    FUNCTION(cublasLtMatrixLayoutDestroy, layout_destroy),
+    FUNCTION(cublasLtMatrixLayoutDestroy, destroy<lt::MatrixLayoutOpaque>),
     FUNCTION(cublasLtMatrixLayoutSetAttribute, layout_set),
     FUNCTION(cublasLtMatmulPreferenceCreate, preference_create),
-    FUNCTION(cublasLtMatmulPreferenceDestroy, preference_destroy),
+    FUNCTION(cublasLtMatmulPreferenceDestroy, destroy<lt::PreferenceOpaque>),
     FUNCTION(cublasLtMatmulPreferenceSetAttribute, preference_set),
     FUNCTION(cublasLtMatmulAlgoGetHeuristic, get_heuristic),
     FUNCTION(cublasLtMatmul, matmul),

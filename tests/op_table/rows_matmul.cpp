@@ -1,6 +1,8 @@
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/matmul.h>
 
+#include <cmath>
+
 #include "tests/op_table/op_table.h"
 
 namespace op_table {
@@ -117,6 +119,39 @@ OP_TABLE_ROWS(matmul) {
             addmm(ones({4}, here()), ones({3, 4}, here()), ones({4, 5}, here()));
           },
           "must match");
+  table.row("addmm_relu")
+      .inputs({{3, 5}, {3, 4}, {4, 5}})
+      .inputs({{5}, {70, 9}, {9, 5}})
+      .fixed_shapes()
+      .call([](In in) { return _addmm_activation(in[0], in[1], in[2], 0.5, -2); })
+      .reference([](const std::vector<Array>& in) {
+        Array y = plus(product(in[1], in[2]), in[0], 0.5, -2);
+        for (double& x : y.data) x = std::max(x, 0.0);
+        return std::vector<Array>{y};
+      })
+      .error(
+          "approximate",
+          [] {
+            _addmm_activation(ones({5}, here()), ones({3, 4}, here()), ones({4, 5}, here()), 1, 1, true, "fast");
+          },
+          "must be either none or tanh");
+  for (bool by_tanh : {false, true}) {
+    table.row("addmm_gelu")
+        .inputs({{3, 5}, {3, 4}, {4, 5}})
+        .inputs({{5}, {70, 9}, {9, 5}})
+        .fixed_shapes()
+        .call([by_tanh](In in) {
+          return _addmm_activation(in[0], in[1], in[2], 1, 0.5, true, by_tanh ? "tanh" : "none");
+        })
+        .reference([by_tanh](const std::vector<Array>& in) {
+          Array y = plus(product(in[1], in[2]), in[0], 1, 0.5);
+          for (double& x : y.data) {
+            x = by_tanh ? 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+                        : 0.5 * x * (1 + std::erf(x * 0.7071067811865476));
+          }
+          return std::vector<Array>{y};
+        });
+  }
   table.row("baddbmm")
       .inputs({{2, 3, 5}, {2, 3, 4}, {2, 4, 5}})
       .inputs({{3, 1}, {2, 3, 4}, {2, 4, 5}})
@@ -125,6 +160,7 @@ OP_TABLE_ROWS(matmul) {
       .reference(
           [](const std::vector<Array>& in) { return std::vector<Array>{plus(product(in[1], in[2]), in[0], 3, 0.25)}; });
   table.row("linear")
+      .covers({"linear_weight_grad"})
       .inputs({{7, 4}, {5, 4}, {5}})
       .inputs({{2, 3, 4}, {1, 4}, {1}})
       .inputs({{4}, {6, 4}, {6}})
