@@ -11,7 +11,8 @@ class Engine {
   struct Options {
     bool keep_graph = false;
     bool create_graph = false;
-    bool accumulate = true;  ///< add to grad() of leaves; otherwise collect gradients of `inputs` only
+    bool starts_with_one = false;  ///< the only root's gradient is the 1 that backward() makes by itself
+    bool accumulate = true;        ///< add to grad() of leaves; otherwise collect gradients of `inputs` only
   };
   /// Sends `gradients` into `roots`. With `inputs` only the paths that lead to them run; returns their gradients
   /// (undefined where none arrived) unless they are accumulated.
@@ -21,6 +22,9 @@ class Engine {
   /// The node whose rule is running on this thread; null outside of a backward pass.
   static const Node* running_node();
   static bool wanted(const Edge& edge);
+  /// True if `gy` is still the 1 that the pass started from, and the pass frees the graph and records nothing: then a
+  /// rule may return what it saved for this case. The host knows, without a look at the device.
+  static bool is_one_and_last(const Tensor& gy);
 };
 
 /// Sum of gradients of `tensors` with respect to the leaves, added to their grad(). A gradient may be left undefined

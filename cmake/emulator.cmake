@@ -35,7 +35,27 @@ function(fulmen_emulate target)
   target_link_libraries(${target} PRIVATE emulator)
 endfunction()
 
-# emulator_tests: the emulator's own tests, tests/emulator/*_test.cu.
+# fulmen_add_device_test(<name> LABELS <label>... COMMAND <target> <argument>...): a test of kernels. The checked emulator
+# runs it in three orders of threads, and once with streams that work as late as they may; every block of memory is an
+# allocation of its own there, so that the checks see its ends.
+function(fulmen_add_device_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LABELS;COMMAND")
+  if(NOT FULMEN_EMULATOR_CHECKED)
+    fulmen_add_test(${name} LABELS ${arg_LABELS} COMMAND ${arg_COMMAND})
+    return()
+  endif()
+  list(POP_FRONT arg_COMMAND target)
+  foreach(order forward reverse random lazy)
+    set(settings FULMEN_CUDA_CACHE=off FULMEN_EMU_ORDER=${order})
+    if(order STREQUAL "lazy")
+      set(settings FULMEN_CUDA_CACHE=off FULMEN_EMU_ORDER=random FULMEN_EMU_STREAMS=lazy)
+    endif()
+    fulmen_add_test(${name}_${order} LABELS ${arg_LABELS} checked
+      COMMAND ${CMAKE_COMMAND} -E env ${settings} $<TARGET_FILE:${target}> ${arg_COMMAND})
+  endforeach()
+endfunction()
+
+# emulator_tests: the emulator's own tests, tests/emulator/*_test.cu; they set the order of threads by themselves.
 function(fulmen_add_emulator_tests)
   file(GLOB test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*_test.cu)
   add_executable(emulator_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${test_sources})
@@ -44,5 +64,5 @@ function(fulmen_add_emulator_tests)
   target_include_directories(emulator_tests PRIVATE ${FULMEN_INCLUDE_ROOT})
   target_link_libraries(emulator_tests PRIVATE doctest::doctest)
   fulmen_emulate(emulator_tests)
-  fulmen_add_test(emulator LABELS emulator COMMAND emulator_tests)
+  fulmen_add_test(emulator LABELS emulator checked COMMAND emulator_tests)
 endfunction()

@@ -52,11 +52,17 @@ endforeach()
 if(unit_sources)
   fulmen_test_executable(unit_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${unit_sources})
   foreach(room IN LISTS unit_rooms)
-    fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
+    if(room STREQUAL "cuda" AND FULMEN_EMULATOR_CHECKED)
+      # Without what takes minutes there: processes that train, and the largest products, whose kernels others test.
+      fulmen_add_device_test(unit_cuda LABELS unit cuda COMMAND unit_tests --source-file=*tests/cuda/*
+        --source-file-exclude=*house_prices* "--test-case-exclude=large products of float and*,long sums*")
+    else()
+      fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
+    endif()
   endforeach()
   if(FULMEN_CUDA)  # on a machine with a GPU, NVIDIA's own
     fulmen_add_test(unit_cuda_cublas LABELS unit cuda COMMAND ${CMAKE_COMMAND} -E env FULMEN_GEMM=cublas
-      $<TARGET_FILE:unit_tests> --source-file=*tests/cuda/*)
+      $<TARGET_FILE:unit_tests> --source-file=*tests/cuda/* --source-file-exclude=*house_prices*)
   endif()
   if(FULMEN_SANITIZE STREQUAL "thread")
     fulmen_add_test(threads LABELS threads
@@ -75,7 +81,7 @@ foreach(suite op_table conformance)
     fulmen_test_executable(${suite} ${sources})
     fulmen_add_test(${suite} LABELS ${suite} COMMAND ${suite})
     if(suite STREQUAL "op_table" AND FULMEN_CUDA STREQUAL "EMULATED")
-      fulmen_add_test(op_table_cuda LABELS op_table cuda COMMAND op_table --device cuda)
+      fulmen_add_device_test(op_table_cuda LABELS op_table cuda COMMAND op_table --device cuda)
       # Matrix products through the emulated cuBLASLt; and what a program says that asks for it where it is missing.
       foreach(rows mm linear)
         fulmen_add_test(op_table_cublas_${rows} LABELS op_table cuda

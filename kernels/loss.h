@@ -52,6 +52,9 @@ KERNEL(nll_loss_backward, const View& gx, const ConstView& target, const ConstVi
 /// y = nll_loss(log_softmax(x)) with smoothing; log_sum (float64, [n, inner]) = log(sum(exp(x))).
 KERNEL(cross_entropy, const View& y, const View& log_sum, const ConstView& x, const ConstView& target,
        const ConstView& weight, LabelParams params)
+/// cross_entropy of one number (params.reduce) and gx = dy/dx, of x's dtype, in one pass over x.
+KERNEL(cross_entropy_with_grad, const View& y, const View& gx, const ConstView& x, const ConstView& target,
+       const ConstView& weight, LabelParams params)
 KERNEL(cross_entropy_backward, const View& gx, const ConstView& x, const ConstView& log_sum, const ConstView& target,
        const ConstView& weight, const ConstView& gy, LabelParams params)
 

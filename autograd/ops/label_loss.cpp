@@ -1,4 +1,5 @@
 #include <fulmen/autograd/autocast.h>
+#include <fulmen/autograd/engine.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/creation.h>
@@ -163,23 +164,41 @@ struct CrossEntropyBackward : LossScale {
   }
 };
 
-// y = nll_loss(log_softmax(x)); log_sum, the second output, is for the derivative only
+// y = nll_loss(log_softmax(x)). The second output is for the derivative only: log_sum, or with_grad dy/dx, which costs
+// little while x is at hand (docs/decisions/0006-cross-entropy-writes-its-gradient.md).
 struct CrossEntropy : LabelLoss {
   static constexpr auto name = "cross_entropy";
+  bool with_grad = false;
   std::array<Output, 2> forward(Forward& f, const Input& x, const Input& target, const Input& weight) {
     Tensor xc = x.contiguous(), tc = target.contiguous(), wc = contiguous_or_none(weight);
     check(f, name, xc, tc, wc);
-    Output y = empty_loss(f, x, target), log_sum = f.empty(target.sizes(), kDouble, x.device());
-    kernel::cross_entropy(f.launch(x), f.out(y), f.out(log_sum), scores(f.in(xc)), f.in(tc), optional_view(f, wc),
-                          params);
-    f.save(x, log_sum, target, weight);
-    f.mark_non_differentiable(log_sum);
-    return {std::move(y), std::move(log_sum)};
+    Output y = empty_loss(f, x, target),
+           rest = with_grad ? f.empty_like(x) : f.empty(target.sizes(), kDouble, x.device());
+    if (with_grad) {
+      kernel::cross_entropy_with_grad(f.launch(x), f.out(y), scores(f.out(rest)), scores(f.in(xc)), f.in(tc),
+                                      optional_view(f, wc), params);
+    } else {
+      kernel::cross_entropy(f.launch(x), f.out(y), f.out(rest), scores(f.in(xc)), f.in(tc), optional_view(f, wc),
+                            params);
+    }
+    f.save(x, rest, target, weight);
+    f.mark_non_differentiable(rest);
+    return {std::move(y), std::move(rest)};
   }
   // gx = gy scale (sum(a) exp(x - log_sum) - a)
   Grads<3> backward(const Saved& s, ConstTensorSpan gy) const {
     if (!gy[0].defined()) return {};
-    return {apply(CrossEntropyBackward{*this}, s[0], s[1], s[2], s[3], gy[0]), Tensor(), Tensor()};
+    if (with_grad && !GradMode::is_enabled()) {
+      return {Engine::is_one_and_last(gy[0]) ? s[1] : s[1] * gy[0], Tensor(), Tensor()};
+    }
+    return {apply(CrossEntropyBackward{*this}, s[0], log_sum(s), s[2], s[3], gy[0]), Tensor(), Tensor()};
+  }
+  Tensor log_sum(const Saved& s) const {
+    if (!with_grad) return s[1];
+    NoGradGuard constant;  // its share of the derivative is in the rule that takes it
+    CrossEntropy again(*this);
+    again.with_grad = false;
+    return apply(std::move(again), s[0], s[2], s[3])[1];
   }
 };
 
@@ -257,6 +276,9 @@ Tensor cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight
   loss.reduction = reduction;
   loss.ignore_index = ignore_index;
   loss.smoothing = label_smoothing;
+  // Not for float16, whose small gradients would be lost before the factor of a scaled loss makes them larger.
+  loss.with_grad =
+      GradMode::is_enabled() && x.requires_grad() && reduction != Reduction::None && x.scalar_type() != kHalf;
   return apply(std::move(loss), x, labels, weight)[0];
 }
 

@@ -6,8 +6,9 @@
 
 // Losses against class labels: x is [outer, classes, inner], a row the scores of one sample. Computed in float32
 // (float64 for double). cross_entropy reads x once, the largest score and the sum of exp(x - most) together, and leaves
-// log(sum(exp(x))) in float64; with it the gradient is one more read and one write. Labels outside [0, classes) are
-// found by check_labels; the other kernels skip them like ignored ones.
+// log(sum(exp(x))) in float64; with it the gradient is one more read and one write. cross_entropy_with_grad keeps the
+// row in shared memory meanwhile and writes the gradient, too: one read and one write for both; a row that does not fit
+// is read twice. Labels outside [0, classes) are found by check_labels; the other kernels skip them like ignored ones.
 namespace fulmen::cuda {
 
 namespace {
@@ -127,59 +128,103 @@ __global__ void __launch_bounds__(threads, 4)
 
 // --- cross_entropy
 
-/// With a[c] = (1 - smoothing) weight[label] [c == label] + smoothing / classes weight[c], the loss of a row is
-/// sum(a (log_sum - x)). The scores enter the smoothed part as distances from the label's: their sum stays small.
-template <class S, int V, class Out>
-__global__ void __launch_bounds__(gpu::most_row_threads)
-    cross_entropy_rows(Out* y, double* log_sums, const S* x, Labels t, Rows rows, double smoothing) {
+struct Smoothing {
+  double all;    ///< the share of the target that is spread over the classes
+  double share;  ///< all / classes
+  explicit Smoothing(const LabelParams& params, int64_t classes)
+      : all(params.smoothing), share(params.smoothing / static_cast<double>(classes)) {}
+};
+
+/// What one read of a row gives. With a[c] = (1 - smoothing) weight[label] [c == label] + smoothing / classes
+/// weight[c], the loss of a row is sum(a (log_sum - x)). The scores enter the smoothed part as distances from the
+/// label's: their sum stays small.
+template <class S>
+struct RowSums {
   using T = Compute<S>;
-  Team team(rows);
-  RowVectors<V> own(rows, team);
-  int64_t label = team.valid ? t.labels[team.row] : -1;
-  bool counts = team.valid && t.counts(label);
-  T at_label = counts ? static_cast<T>(x[team.base + label * rows.inner]) : T(0);
-  gpu::RunningSum<T> running;
-  T spread = 0, weights = 0;
-  for (int64_t e = own.first; e < own.count; e += own.step) {
-    Vec<S, V> value = gpu::load_vec<V>(x + own.at(e));
-    running.add(value);
-    if (smoothing == 0) continue;
-    for (int v = 0; v < V; ++v) {
-      T w = t.weight<S>(e * V + v);
-      weights += w;
-      spread += w * (at_label - static_cast<T>(value[v]));
+  gpu::RunningSum<T> exponentials;
+  T at_label = 0, spread = 0, weights = 0;
+  int64_t label = -1;  ///< or -1 if the row does not count
+
+  /// `load(e)` is vector e of the row. Every thread of the block calls it; each one gets the sums.
+  template <int V, class Load>
+  GPU_INLINE RowSums(const Team& team, const RowVectors<V>& own, const S* x, const Labels& t, int64_t inner,
+                     const Smoothing& smoothing, const Load& load) {
+    if (team.valid && t.counts(t.labels[team.row])) label = t.labels[team.row];
+    if (label >= 0) at_label = static_cast<T>(x[team.base + label * inner]);
+    for (int64_t e = own.first; e < own.count; e += own.step) {
+      Vec<S, V> value = load(e);
+      exponentials.add(value);
+      if (smoothing.all == 0) continue;
+      for (int v = 0; v < V; ++v) {
+        T w = t.weight<S>(e * V + v);
+        weights += w;
+        spread += w * (at_label - static_cast<T>(value[v]));
+      }
     }
-  }
-  running.join(team);
-  if (smoothing != 0) {
+    exponentials.join(team);
+    if (smoothing.all == 0) return;
     spread = team.sum(spread);
     weights = team.sum(weights);
   }
-  if (!team.valid || team.lane > 0) return;
-  double log_sum = static_cast<double>(running.most) + math::log(static_cast<double>(running.sum));
-  if (running.most == gpu::lowest<T>)
-    log_sum = static_cast<double>(running.most - running.most);  // all scores -inf: NaN
-  log_sums[team.row] = log_sum;
-  double loss = 0;
-  if (counts) {
-    double above = log_sum - static_cast<double>(at_label);
-    loss = (1 - smoothing) * static_cast<double>(t.weight<S>(label)) * above;
-    if (smoothing != 0) {
-      double all = static_cast<double>(weights) * above + static_cast<double>(spread);
-      loss += smoothing / static_cast<double>(t.classes) * all;
-    }
+  GPU_INLINE double log_sum() const {
+    if (exponentials.most == gpu::lowest<T>)
+      return static_cast<double>(exponentials.most - exponentials.most);  // all scores -inf: NaN
+    return static_cast<double>(exponentials.most) + math::log(static_cast<double>(exponentials.sum));
   }
-  y[team.row] = static_cast<Out>(static_cast<T>(loss));
-}
+  GPU_INLINE T loss(const Labels& t, const Smoothing& smoothing, double log_sum) const {
+    if (label < 0) return 0;
+    double above = log_sum - static_cast<double>(at_label);
+    double loss = (1 - smoothing.all) * static_cast<double>(t.weight<S>(label)) * above;
+    double all = static_cast<double>(weights) * above + static_cast<double>(spread);
+    return static_cast<T>(smoothing.all == 0 ? loss : loss + smoothing.share * all);
+  }
+};
 
 /// What the gradient of every row takes from the parameters.
 struct SlopeParams {
   bool reduce;
   gpu::Scale scale;
-  double smoothing;
+  Smoothing smoothing;
   const double* weights;  ///< the sum of all class weights, in device memory; null for `classes`
 };
-/// gx = gy (sum(a) exp(x - log_sum) - a), a as above.
+/// gx = g (sum(a) exp(x - log_sum) - a), a as above, log_sum = high + low: rounded to one number it would cost digits
+/// of large scores. Zero if the label is -1.
+template <class S, int V, class Load>
+GPU_INLINE void write_slopes(S* gx, const RowVectors<V>& own, const Labels& t, int64_t label, Compute<S> high,
+                             Compute<S> low, Compute<S> g, const SlopeParams& p, const Load& load) {
+  using T = Compute<S>;
+  bool counts = label >= 0;
+  double hard = counts ? (1 - p.smoothing.all) * static_cast<double>(t.weight<S>(label)) : 0;
+  double soft = p.weights ? p.smoothing.share * *p.weights : p.smoothing.all;
+  T all = static_cast<T>(hard + soft) * g, at_label = static_cast<T>(hard) * g,
+    each = static_cast<T>(p.smoothing.share) * g;
+  for (int64_t e = own.first; e < own.count; e += own.step) {
+    Vec<S, V> value{};
+    if (counts) value = load(e);
+    for (int v = 0; v < V; ++v) {
+      if (!counts) continue;
+      T slope = all * math::exp((static_cast<T>(value[v]) - high) - low);
+      if (e * V + v == label) slope -= at_label;
+      if (p.smoothing.all != 0) slope -= each * t.weight<S>(e * V + v);
+      value[v] = static_cast<S>(slope);
+    }
+    gpu::store_vec(gx + own.at(e), value);
+  }
+}
+
+template <class S, int V, class Out>
+__global__ void __launch_bounds__(gpu::most_row_threads)
+    cross_entropy_rows(Out* y, double* log_sums, const S* x, Labels t, Rows rows, Smoothing smoothing) {
+  Team team(rows);
+  RowVectors<V> own(rows, team);
+  auto load = [&](int64_t e) { return gpu::load_vec<V>(x + own.at(e)); };
+  RowSums<S> row(team, own, x, t, rows.inner, smoothing, load);
+  if (!team.valid || team.lane > 0) return;
+  double log_sum = row.log_sum();
+  log_sums[team.row] = log_sum;
+  y[team.row] = static_cast<Out>(row.loss(t, smoothing, log_sum));
+}
+
 template <class S, int V>
 __global__ void __launch_bounds__(gpu::most_row_threads)
     cross_entropy_slopes(S* gx, const S* x, const double* log_sums, const S* gy, Labels t, Rows rows, SlopeParams p) {
@@ -187,28 +232,34 @@ __global__ void __launch_bounds__(gpu::most_row_threads)
   Team team(rows);
   if (!team.valid) return;
   RowVectors<V> own(rows, team);
-  int64_t label = t.labels[team.row];
-  bool counts = t.counts(label);
-  T g = counts ? row_gradient(gy, team.row, p.reduce, p.scale) : T(0);
-  double hard = counts ? (1 - p.smoothing) * static_cast<double>(t.weight<S>(label)) : 0;
-  double share = p.smoothing / static_cast<double>(t.classes);
-  double soft = p.weights ? share * *p.weights : p.smoothing;
-  T all = static_cast<T>(hard + soft) * g, at_label = static_cast<T>(hard) * g, each = static_cast<T>(share) * g;
-  // log_sum in two parts: rounded to T alone it would cost digits of large scores.
+  int64_t label = t.counts(t.labels[team.row]) ? t.labels[team.row] : -1;
   double log_sum = log_sums[team.row];
   T high = static_cast<T>(log_sum), low = static_cast<T>(log_sum - static_cast<double>(high));
-  for (int64_t e = own.first; e < own.count; e += own.step) {
-    Vec<S, V> value{};
-    if (counts) value = gpu::load_vec<V>(x + own.at(e));
-    for (int v = 0; v < V; ++v) {
-      if (!counts) continue;
-      T slope = all * math::exp((static_cast<T>(value[v]) - high) - low);
-      if (e * V + v == label) slope -= at_label;
-      if (p.smoothing != 0) slope -= each * t.weight<S>(e * V + v);
-      value[v] = static_cast<S>(slope);
-    }
-    gpu::store_vec(gx + own.at(e), value);
-  }
+  auto load = [&](int64_t e) { return gpu::load_vec<V>(x + own.at(e)); };
+  write_slopes<S, V>(gx, own, t, label, high, low, row_gradient(gy, team.row, p.reduce, p.scale), p, load);
+}
+
+template <class S, int V>
+__global__ void __launch_bounds__(gpu::most_row_threads)
+    cross_entropy_both(Compute<S>* losses, S* gx, const S* x, Labels t, Rows rows, bool resident, SlopeParams p) {
+  using T = Compute<S>;
+  GPU_DYNAMIC_SHARED(S, kept);
+  T g = static_cast<T>(p.scale.of(1));  // a division: a call, best made while few registers are in use
+  Team team(rows);
+  RowVectors<V> own(rows, team);
+  auto load = [&](int64_t e) {
+    Vec<S, V> value = gpu::load_vec<V>(x + own.at(e));
+    if (resident) gpu::store_vec(kept + own.slot_of(e) * V, value);
+    return value;
+  };
+  auto again = [&](int64_t e) {
+    return resident ? gpu::load_vec<V>(kept + own.slot_of(e) * V) : gpu::load_vec<V>(x + own.at(e));
+  };
+  RowSums<S> row(team, own, x, t, rows.inner, p.smoothing, load);
+  if (!team.valid) return;
+  if (team.lane == 0) losses[team.row] = row.loss(t, p.smoothing, row.log_sum());
+  T most = row.exponentials.most, log_sum = math::log(row.exponentials.sum);
+  write_slopes<S, V>(gx, own, t, row.label, most, log_sum, g, p, again);
 }
 
 template <class S>
@@ -217,6 +268,14 @@ __global__ void __launch_bounds__(threads) sum_weights(double* sum, Labels t) {
   for (int64_t c = threadIdx.x; c < t.classes; c += threads) own += static_cast<double>(t.weight<S>(c));
   own = gpu::block_sum(own);
   if (threadIdx.x == 0) *sum = own;
+}
+
+/// Launches the sum of the class weights, where the gradient needs it, to `sum`.
+template <class S>
+SlopeParams slopes_of(const Launch& launch, const Labels& t, const LabelParams& params, const Workspace& sum) {
+  bool needed = t.weights && params.smoothing != 0;
+  if (needed) GPU_LAUNCH(sum_weights<S>, 1, threads, 0, launch, sum.as<double>(), t);
+  return {params.reduce, scale_of(params), Smoothing(params, t.classes), needed ? sum.as<double>() : nullptr};
 }
 
 /// Calls f<Out>(array for the losses of all rows): y itself, or a workspace whose sum becomes y.
@@ -285,10 +344,35 @@ void cross_entropy(const Launch& launch, const View& y, const View& log_sum, con
             constexpr int V = decltype(width)::value;
             Rows rows = gpu::teams_for(outer, classes, inner, V);
             GPU_LAUNCH((cross_entropy_rows<S, V, Out>), rows.blocks, rows.threads, 0, launch, to, log_sum.as<double>(),
-                       x.as<S>(), t, rows, params.smoothing);
+                       x.as<S>(), t, rows, Smoothing(params, classes));
           },
           x.data);
     });
+  });
+}
+
+void cross_entropy_with_grad(const Launch& launch, const View& y, const View& gx, const ConstView& x,
+                             const ConstView& target, const ConstView& weight, LabelParams params) {
+  int64_t outer = x.sizes[0], classes = x.sizes[1], inner = x.sizes[2];
+  Labels t = labels_of(target, weight, classes, params.ignore_index);
+  Workspace sum(launch, sizeof(double)), losses(launch, sizeof(double) * static_cast<size_t>(outer * inner));
+  for_real(x.dtype, [&]<class S>(S*) {
+    using T = Compute<S>;
+    SlopeParams slope = slopes_of<S>(launch, t, params, sum);
+    if (gx.numel > 0) {
+      gpu::with_width<S>(
+          classes, inner,
+          [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            Rows rows = gpu::teams_for(outer, classes, inner, V);
+            size_t bytes = rows.bytes_of_rows<S>(1);
+            bool resident = gpu::keeps_rows(launch, rows, bytes);
+            GPU_LAUNCH((cross_entropy_both<S, V>), rows.blocks, rows.threads, resident ? bytes : 0, launch,
+                       losses.as<T>(), gx.as<S>(), x.as<S>(), t, rows, resident, slope);
+          },
+          gx.data, x.data);
+    }
+    gpu::sum_to(launch, y.as<S>(), losses.as<const T>(), outer * inner, slope.scale);
   });
 }
 
@@ -297,11 +381,9 @@ void cross_entropy_backward(const Launch& launch, const View& gx, const ConstVie
   if (gx.numel == 0) return;
   int64_t outer = x.sizes[0], classes = x.sizes[1], inner = x.sizes[2];
   Labels t = labels_of(target, weight, classes, params.ignore_index);
-  bool sums_weights = weight.data && params.smoothing != 0;
-  Workspace sum(launch, sums_weights ? sizeof(double) : 0);
-  SlopeParams slope{params.reduce, scale_of(params), params.smoothing, sums_weights ? sum.as<double>() : nullptr};
+  Workspace sum(launch, sizeof(double));
   for_real(x.dtype, [&]<class S>(S*) {
-    if (sums_weights) GPU_LAUNCH(sum_weights<S>, 1, threads, 0, launch, sum.as<double>(), t);
+    SlopeParams slope = slopes_of<S>(launch, t, params, sum);
     gpu::with_width<S>(
         classes, inner,
         [&](auto width) {

@@ -49,6 +49,7 @@ struct Sgd {
         first(s.first),
         plain(!s.state1) {}
   GPU_INLINE bool uses(int) const { return !plain; }
+  GPU_INLINE bool reads(int) const { return !plain && !first; }  // the first step writes the buffer only
   GPU_INLINE void operator()(C& p, C g, C (&state)[1]) const {
     g = sign * g + decay * p;
     if (plain) {
@@ -80,6 +81,7 @@ struct Adam {
         sign(step.maximize ? C(-1) : C(1)),
         amsgrad(step.amsgrad) {}
   GPU_INLINE bool uses(int i) const { return i < 2 || amsgrad; }
+  GPU_INLINE bool reads(int i) const { return uses(i); }
   GPU_INLINE void operator()(C& p, C g, C (&state)[3]) const {
     p *= shrink;
     g = sign * g + decay * p;
@@ -104,7 +106,7 @@ GPU_INLINE void update_range(const OptimSlice& s, const Rule& rule, int64_t begi
     gpu::Vec<T, N> held[Rule::states]{};
 #pragma unroll
     for (int k = 0; k < Rule::states; ++k) {
-      if (rule.uses(k)) held[k] = gpu::load_vec<N>(state[k] + i);
+      if (rule.reads(k)) held[k] = gpu::load_vec<N>(state[k] + i);
     }
 #pragma unroll
     for (int j = 0; j < N; ++j) {

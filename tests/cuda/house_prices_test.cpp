@@ -19,7 +19,7 @@ struct Trained {
 };
 
 Trained fit(const Folder& folder, const std::string& arguments) {
-  const Finished run = house_prices(folder, "fit --max-epochs 2 " + arguments);
+  const Finished run = house_prices(folder, "fit --max-epochs 1 " + arguments);
   REQUIRE_MESSAGE(run.status == 0, run.error);
   Trained trained{text_of(folder.path / "house_prices_run/best.ckpt"), run.error,
                   nlohmann::json::parse(last_line(run.output))};
@@ -40,7 +40,7 @@ TEST_SUITE("cuda") {
     if (!has_house_prices()) return;
     Folder first, second, recorded;
     const Trained trained = fit(first, "--trainer.accelerator cuda");
-    CHECK(trained.result.at("test_r2").get<double>() > 0.8);
+    CHECK(trained.result.at("test_r2").get<double>() > 0.7);
     const Trained again = fit(second, "--trainer.accelerator cuda");
     CHECK(again.checkpoint == trained.checkpoint);
     CHECK(again.result == trained.result);
