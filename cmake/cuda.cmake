@@ -54,8 +54,8 @@ function(fulmen_cuda_objects target)
     target_compile_options(${target} PRIVATE $<IF:$<CONFIG:Debug>,-O1,-O3>)
     fulmen_emulate(${target})
   else()
-    set_target_properties(${target} PROPERTIES CUDA_SEPARABLE_COMPILATION OFF CUDA_VISIBILITY_PRESET hidden)
-    # -std by hand: CMake 3.25 leaves it out for nvcc 13. -Wpedantic complains about the files that nvcc itself writes.
+    set_target_properties(${target} PROPERTIES CUDA_SEPARABLE_COMPILATION OFF CUDA_VISIBILITY_PRESET hidden CUDA_STANDARD 20)
+    # -std by hand: CMake 3.25 leaves it out for nvcc 13, and without CUDA_STANDARD takes another one where clang compiles the rest. -Wpedantic complains about the files that nvcc itself writes.
     # 186: functors for every type compare unsigned numbers with zero, too.
     target_compile_options(${target} PRIVATE -std=c++20 --expt-relaxed-constexpr -diag-suppress=186 -lineinfo -Xcompiler=-Wall,-Wextra
       $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)

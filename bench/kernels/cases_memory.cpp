@@ -8,8 +8,6 @@ using namespace fulmen;
 
 namespace {
 
-constexpr double mega = 1 << 20;
-
 TensorOptions on_device(ScalarType dtype) { return TensorOptions(dtype).device(kCUDA); }
 Tensor numbers(std::vector<int64_t> sizes, ScalarType dtype = kFloat) { return randn(sizes, on_device(dtype)); }
 
