@@ -55,7 +55,7 @@ if(unit_sources)
     if(room STREQUAL "cuda" AND FULMEN_EMULATOR_CHECKED)
       # Without what takes minutes there: processes that train, and the largest products, whose kernels others test.
       fulmen_add_device_test(unit_cuda LABELS unit cuda COMMAND unit_tests --source-file=*tests/cuda/*
-        --source-file-exclude=*house_prices* "--test-case-exclude=large products of float and*,long sums*")
+        --source-file-exclude=*house_prices* "--test-case-exclude=large TF32*,large products of float and*,long sums*")
     else()
       fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
     endif()

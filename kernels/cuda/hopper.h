@@ -82,6 +82,8 @@ GPU_INLINE void mbarrier_wait(uint64_t* barrier, int parity PTX_CALLER) {
 GPU_INLINE void fence_async() {
 #ifdef __CUDACC__
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#else
+  ::emulator::fence_async();
 #endif
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 
@@ -43,6 +44,7 @@ Range arguments{0, 0};
 uint32_t launch_number = 0, block_number = 0;
 Clocks clocks;
 BlockOrder block_order;
+std::array<uint32_t, most_threads> fences{};  // fence_async() calls of every thread of the block
 // The checks themselves may call library functions of which a kernel file holds the instrumented copy.
 thread_local bool busy = false;
 
@@ -52,6 +54,7 @@ thread_local bool busy = false;
 struct Origin {
   uint32_t code = 0;  // distance from the program's start
   Site site;
+  bool asynchronous = false;
 };
 
 /// "inner.h:12 < kernel.cu:34" of an address in the program, by addr2line.
@@ -195,6 +198,17 @@ void check_device(const void* p, size_t bytes, Access access, const Origin& orig
   check_bytes(device_shadow + offset, p, bytes, access, launch_number, block, origin);
 }
 
+/// The asynchronous proxy reads ordinary writes only after their writers' fence_async().
+void check_fences(const Shadow* shadow, const void* p, size_t bytes, const Origin& origin) {
+  for (size_t i = 0; i < bytes; ++i) {
+    const Cell& write = shadow[i].write;
+    if (shadow[i].fences == 0 || fences[write.thread] >= shadow[i].fences) continue;
+    fail("proxycheck: %s reads %s; thread %u has called no fence_async() since it wrote that [%s]",
+         place(origin).c_str(), describe(static_cast<const unsigned char*>(p) + i, "").c_str(), write.thread,
+         place(write.code).c_str());
+  }
+}
+
 void check_shared(size_t offset, const void* p, size_t bytes, Access access, const Origin& origin) {
   if (banks_watched && origin.code != 0) {
     bank_access(current->linear, origin.code, offset, bytes, access == Access::write);
@@ -207,6 +221,11 @@ void check_shared(size_t offset, const void* p, size_t bytes, Access access, con
     }
   }
   check_bytes(shadow, p, bytes, access, block_number, 0, origin);
+  if (access == Access::read) {
+    if (origin.asynchronous) check_fences(shadow, p, bytes, origin);
+    return;
+  }
+  for (size_t i = 0; i < bytes; ++i) shadow[i].fences = origin.asynchronous ? 0 : fences[current->linear] + 1;
 }
 
 int add_segments(dl_phdr_info* info, size_t, void*) {
@@ -287,6 +306,7 @@ void block_begins(Block&) {
   ++block_number;
   busy = false;
   clocks.begin_block();
+  fences.fill(0);
   if (banks_watched) bank_block();
 }
 
@@ -295,11 +315,12 @@ constexpr CheckHooks hooks = {
     freed,
     initialized,
     host_range,
-    [](const void* p, size_t bytes, Access access, Site site) {
+    [](const void* p, size_t bytes, Access access, Site site, bool asynchronous) {
       busy = true;
-      check_access(p, bytes, access, Origin{0, site});
+      check_access(p, bytes, access, Origin{0, site, asynchronous});
       busy = false;
     },
+    [] { ++fences[current->linear]; },
     launch_begins,
     block_begins,
     [](const void* object) {
@@ -329,7 +350,7 @@ void check_instruction(const void* p, size_t bytes, Access access, void* caller)
   auto code = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(caller) - program_start);
   if (current != nullptr) {
     busy = true;
-    check_access(p, bytes, access, Origin{code, {}});
+    check_access(p, bytes, access, Origin{code, {}, false});
     busy = false;
   } else if (p >= region && p < region + region_bytes) {  // host code in a kernel file
     set_report(std::string("memcheck: host code ") + verb(access) + " device memory [" + place(code) + "]");

@@ -15,7 +15,9 @@ struct CheckHooks {
   void (*freed)(void* p, size_t bytes);
   void (*initialized)(void* to, const void* from, size_t bytes);
   void (*host_range)(void* p, size_t bytes, bool live);
-  void (*access)(const void* p, size_t bytes, Access access, Site site);
+  /// By the current thread, or for it by the asynchronous proxy: the copy engine or wgmma.
+  void (*access)(const void* p, size_t bytes, Access access, Site site, bool asynchronous);
+  void (*fence_async)();
   void (*launch_begins)(const void* arguments, size_t bytes);
   void (*block_begins)(Block& block);
   // What orders accesses: a release gives what the calling thread has done to `object`, an acquire takes it over.
@@ -35,6 +37,10 @@ inline void note_initialized(void* to, const void* from, size_t bytes) {
 /// Pinned host memory, which kernels may use.
 inline void note_host_range(void* p, size_t bytes, bool live) {
   if (check_hooks) check_hooks->host_range(p, bytes, live);
+}
+/// The copy engine or wgmma uses shared memory.
+inline void note_async_access(const void* p, size_t bytes, Access access, Site site) {
+  if (check_hooks && current) check_hooks->access(p, bytes, access, site, true);
 }
 /// The current thread arrives at a barrier; `thread` goes on after one.
 inline void note_release(const void* object) {

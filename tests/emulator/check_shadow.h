@@ -16,6 +16,7 @@ struct Cell {
 /// The last write, the last read, and the last read by another warp than that.
 struct Shadow {
   Cell write, read, other_read;
+  uint32_t fences = 0;  // of the writer before the write, plus 1; 0 if the asynchronous proxy wrote
 };
 
 struct Conflict {

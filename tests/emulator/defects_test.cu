@@ -137,6 +137,29 @@ __global__ void never_waited_store(const __grid_constant__ CUtensorMap map) {
 
 // --- found by the checked build
 
+__global__ void store_without_fence(const __grid_constant__ CUtensorMap map) {
+  GPU_DYNAMIC_SHARED(float, tile);
+  for (unsigned i = threadIdx.x; i < 256; i += blockDim.x) tile[i] = 1;
+  __syncthreads();
+  if (threadIdx.x > 0) return;
+  ptx::fence_async();  // by a thread that did not write most of it
+  ptx::tma_store(&map, tile, 0);
+  ptx::tma_store_commit();
+  ptx::tma_store_wait<0>();
+}
+__global__ void wgmma_of_unfenced_writes(float* y) {
+  GPU_DYNAMIC_SHARED(Half, tile);
+  for (int i = static_cast<int>(threadIdx.x); i < 8192; i += 128) tile[i] = Half(1.0f);
+  __syncthreads();
+  float d[8] = {};
+  uint64_t operand = ptx::wgmma_descriptor(tile, ptx::Swizzle::bytes128, 0, 1024);
+  ptx::wgmma_fence();
+  ptx::wgmma<Half, 16>(d, operand, operand, true);
+  ptx::wgmma_commit();
+  ptx::wgmma_wait<0>();
+  y[threadIdx.x] = d[0];
+}
+
 __global__ void missing_barrier(const float* x, float* y) {
   __shared__ float tile[256];
   tile[threadIdx.x] = x[threadIdx.x];
@@ -313,6 +336,13 @@ TEST_CASE("emulator, checked build: races within a block") {
 TEST_CASE("emulator, checked build: races between blocks") {
   if (!emulator::checked()) return;
   expect_report("by another block", [](Fixture& f) { GPU_LAUNCH(blocks_race, 4, 1, 0, cudaStream_t{}, f.y.data()); });
+}
+
+TEST_CASE("emulator, checked build: writes that the copy engine and wgmma need not see") {
+  if (!emulator::checked()) return;
+  expect_report("proxycheck: ", RUN(store_without_fence, 64, 1024, f.map));
+  expect_report("has called no fence_async() since it wrote that",
+                RUN(wgmma_of_unfenced_writes, 128, 16384, f.y.data()));
 }
 
 TEST_CASE("emulator, checked build: memory that is not there or was never written") {

@@ -90,6 +90,10 @@ bool mbarrier_try(uint64_t* barrier, int parity, Site site) {
   return ended;
 }
 
+void fence_async() {
+  if (check_hooks) check_hooks->fence_async();
+}
+
 void mbarrier_wait(uint64_t* barrier, int parity, Site site) {
   if (static_cast<int>(load(barrier, site).phase) == parity) {
     running->mbarrier_waits.push_back({current, barrier, parity});

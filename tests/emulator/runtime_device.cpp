@@ -109,7 +109,7 @@ void reset_counters() {
 }
 
 void note_access(const void* p, size_t bytes, Access access, Site site) {
-  if (check_hooks && current) check_hooks->access(p, bytes, access, site);
+  if (check_hooks && current) check_hooks->access(p, bytes, access, site, false);
 }
 
 void launch_call(const KernelCall& call, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream) {

@@ -75,7 +75,7 @@ void run(const BoxStore& store) {
   copy_bytes(&map, &store.map, sizeof map);
   for_each_chunk(map, store.from, store.coordinates, [](unsigned char* shared, unsigned char* global, size_t bytes) {
     if (global == nullptr) return;
-    note_access(shared, bytes, Access::read, engine_site);
+    note_async_access(shared, bytes, Access::read, engine_site);
     note_access(global, bytes, Access::write, engine_site);
     copy_bytes(global, shared, bytes);
   });
@@ -95,7 +95,7 @@ std::array<int, 5> to_array(const int (&coordinates)[5]) {
 void tma_load(void* shared, const CUtensorMap* map, uint64_t* barrier, const int (&coordinates)[5], int rank) {
   TensorMap decoded = decode(*map, "TMA load", rank);
   check_shared(decoded, shared, "TMA load");
-  note_access(shared, decoded.box_bytes(), Access::write, engine_site);
+  note_async_access(shared, decoded.box_bytes(), Access::write, engine_site);
   note_release(barrier);  // the bytes themselves: readers wait at the barrier
   fill_bytes(shared, 0xff, decoded.box_bytes());
   running->loads.push_back({*map, static_cast<unsigned char*>(shared), barrier, to_array(coordinates), current});

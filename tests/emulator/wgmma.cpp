@@ -91,7 +91,7 @@ void read_operand(uint64_t bits, Operand operand, bool mn_major, size_t lines, s
       if (at + 16 > block.shared_bytes) {
         fail("wgmma: an operand reaches byte %zu of %zu bytes of dynamic shared memory", at + 16, block.shared_bytes);
       }
-      note_access(block.shared + at, 16, Access::read, Site{"wgmma", "", 0});
+      note_async_access(block.shared + at, 16, Access::read, Site{"wgmma", "", 0});
       unpack_chunk(block.shared + at, operand, values + line * per_line + chunk * per_chunk);
     }
   }

@@ -10,6 +10,7 @@ void mbarrier_init(uint64_t* barrier, int count, Site site);
 void mbarrier_arrive(uint64_t* barrier, int bytes, Site site);
 bool mbarrier_try(uint64_t* barrier, int parity, Site site);
 void mbarrier_wait(uint64_t* barrier, int parity, Site site);
+void fence_async();
 
 /// The copy happens when no thread can run; until then the target holds NaN.
 void tma_load(void* shared, const CUtensorMap* map, uint64_t* barrier, const int (&coordinates)[5], int rank);
