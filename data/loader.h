@@ -23,10 +23,15 @@ class DataLoader {
 
   DataLoader() = default;
   template <class D>
-  requires(!std::same_as<std::remove_cvref_t<D>, DataLoader> &&
-           !std::same_as<std::remove_cvref_t<D>, LoaderEngine>) explicit DataLoader(D dataset,
-                                                                                    LoaderOptions options = {})
+  requires(
+      !std::same_as<std::remove_cvref_t<D>, DataLoader> && !std::same_as<std::remove_cvref_t<D>, LoaderEngine> &&
+      !std::convertible_to<D, std::shared_ptr<detail::TypedSource<B>>>) explicit DataLoader(D dataset,
+                                                                                            LoaderOptions options = {})
       : engine_(std::make_shared<LoaderEngine>(source_of(std::move(dataset)), std::move(options))) {}
+
+  /// Of a source that makes batches by itself (combined.h).
+  explicit DataLoader(std::shared_ptr<detail::TypedSource<B>> source, LoaderOptions options = {})
+      : engine_(std::make_shared<LoaderEngine>(std::move(source), std::move(options))) {}
 
   explicit operator bool() const { return engine_ != nullptr; }
   /// Batches per epoch; none for a stream.

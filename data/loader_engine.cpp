@@ -11,6 +11,9 @@ namespace fulmen::data {
 
 bool BatchSource::fetch_next(int64_t, void*) { return false; }
 void BatchSource::restart() {}
+std::optional<int64_t> BatchSource::batches() const { return std::nullopt; }
+std::vector<int64_t> BatchSource::state() const { return {}; }
+void BatchSource::load_state(std::span<const int64_t>) {}
 
 /// One batch that a worker prepares or has prepared.
 struct Slot {
@@ -208,13 +211,13 @@ std::optional<int64_t> LoaderEngine::samples() const {
 }
 std::optional<int64_t> LoaderEngine::size() const {
   std::optional<int64_t> count = samples();
-  return count ? std::optional(body_->batches_of(*count)) : std::nullopt;
+  return count ? std::optional(body_->batches_of(*count)) : body_->source->batches();
 }
 
 void LoaderEngine::begin_epoch() {
   Body& b = *body_;
   b.cancel_jobs();
-  b.draw_epoch();
+  if (!b.source->batches()) b.draw_epoch();  // else the loaders behind it draw
   if (!b.source->samples()) b.source->restart();
   b.position = 0;
   b.in_epoch = true;
@@ -267,6 +270,8 @@ std::vector<int64_t> LoaderEngine::state() const {
   };
   add(b.has_own_stream() ? b.stream()->state() : std::vector<uint64_t>());
   add(b.stream_before);
+  const std::vector<int64_t> of_source = b.source->state();
+  words.insert(words.end(), of_source.begin(), of_source.end());
   return words;
 }
 
@@ -287,7 +292,8 @@ void LoaderEngine::load_state(std::span<const int64_t> state) {
   };
   std::vector<uint64_t> stream_now = read(), stream_before = read();
   const int64_t samples = b.source->samples().value_or(-1), position = state[5];
-  check(at == state.size() && state[4] >= 0 && position >= 0, "it is damaged");
+  const std::span<const int64_t> of_source = state.subspan(at);
+  check((of_source.empty() || samples < 0) && state[4] >= 0 && position >= 0, "it is damaged");
   check(state[1] == samples, str("it is of a dataset of ", state[1], " samples, this one has ", samples));
   check(position == 0 || (state[2] == b.options.batch_size && (state[3] != 0) == b.options.drop_last),
         str("its epoch was begun with batch_size ", state[2], " and drop_last ", state[3] != 0, "; now they are ",
@@ -317,7 +323,9 @@ void LoaderEngine::load_state(std::span<const int64_t> state) {
   if (b.has_own_stream()) b.stream()->set_state(stream_now);
   b.position = position;
   if (!in_epoch) return;
-  if (samples < 0) {
+  if (!of_source.empty()) {
+    b.source->load_state(of_source);
+  } else if (samples < 0) {
     b.source->restart();
     void* skipped = b.source->make_batch();
     for (int64_t i = 0; i < position; ++i) b.source->fetch_next(b.options.batch_size, skipped);

@@ -47,6 +47,10 @@ class BatchSource {
   /// Streams: the next batch of at most `size` samples, false at the end; and back to the beginning.
   virtual bool fetch_next(int64_t size, void* batch);
   virtual void restart();
+  /// Streams that know how many batches they have, and where they stand; without these an engine counts.
+  virtual std::optional<int64_t> batches() const;
+  virtual std::vector<int64_t> state() const;
+  virtual void load_state(std::span<const int64_t> state);
 };
 
 /// The part of a data loader that does not depend on the type of its batches: order, workers, position, state.
@@ -59,7 +63,7 @@ class LoaderEngine {
 
   const LoaderOptions& options() const;
   const std::shared_ptr<BatchSource>& source() const;
-  /// Batches per epoch; none for a stream.
+  /// Batches per epoch; none for a stream that does not know.
   std::optional<int64_t> size() const;
   /// Samples per epoch, after drop_last; none for a stream.
   std::optional<int64_t> samples() const;

@@ -6,3 +6,4 @@
 #include <fulmen/optim/schedulers/decay.h>
 #include <fulmen/optim/schedulers/lr_scheduler.h>
 #include <fulmen/optim/schedulers/plateau.h>
+#include <fulmen/optim/schedulers/swa.h>

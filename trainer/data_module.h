@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/data/batch.h>
 #include <fulmen/data/loader.h>
 #include <fulmen/trainer/hooks.h>
 
@@ -30,6 +31,13 @@ struct DataModule : AnyDataModule {
   virtual std::vector<Loader> val_dataloader() { return {}; }
   virtual std::vector<Loader> test_dataloader() { return {}; }
   virtual std::vector<Loader> predict_dataloader() { return {}; }
+
+  /// Between the loader and the step. One that is overridden here is called instead of the module's.
+  virtual B on_before_batch_transfer(B batch, int64_t /*dataloader_idx*/) { return batch; }
+  virtual B transfer_batch_to_device(B batch, Device device, int64_t /*dataloader_idx*/) {
+    return data::to_device(std::move(batch), device);
+  }
+  virtual B on_after_batch_transfer(B batch, int64_t /*dataloader_idx*/) { return batch; }
 };
 
 }  // namespace fulmen::trainer

@@ -5,14 +5,16 @@ namespace fulmen::trainer {
 namespace {
 
 std::string text_of(const Amount& amount) {
-  if (!amount.is_fraction()) return str(amount.count(), " batches");
+  if (amount.is_count()) return str(amount.count(), " batches");
   return amount.fraction() == 1.0 ? "all batches" : str(amount.fraction() * 100, " % of the batches");
 }
 
 std::string validation_rhythm(const TrainerOptions& o) {
   std::string text = "VALIDATION ";
   const Amount& interval = o.val_check_interval;
-  if (interval == Amount(1.0)) {
+  if (interval.is_duration()) {
+    text += str("after every ", interval.seconds(), " seconds");
+  } else if (interval == Amount(1.0)) {
     text += "after the last batch";
   } else if (interval.is_fraction()) {
     text += str("after every ", interval.fraction(), " of the epoch's batches");

@@ -20,8 +20,8 @@ void Trainer::run_fit(ModuleSteps& steps, const LoaderRequests& requests, const 
           fit.learn(output);
           return output.loss();
         };
-        if (fit.replay(output)) {
-          fit.count_step();  // a recorded step: all of the below in one call
+        if (fit.replay(output)) {  // a recorded step: all of the below in one call
+          fit.count_step();
         } else if (fit.steps() && steps.overrides().optimizer_step) {
           steps.module().optimizer_step(at.epoch, run_->batch_idx, *optimizer(), loss_and_gradients);
           fit.count_step();

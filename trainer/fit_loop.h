@@ -1,13 +1,20 @@
 #pragma once
 #include <fulmen/trainer/run.h>
 #include <fulmen/trainer/step_graph.h>
+#include <fulmen/trainer/stopwatch.h>
+
+namespace fulmen::autograd {
+class DetectAnomalyGuard;
+}
 
 namespace fulmen::trainer {
 
-/// The steps of a fit, in the words of its loop (Trainer::run_fit in fit.cpp).
+/// The steps of a fit, in the words of its loop (Trainer::run_fit in fit.cpp). fit_setup.cpp: begin and end;
+/// fit_loop.cpp: epochs, batches and validation; fit_learn.cpp: loss, gradients, optimizer, schedulers.
 class FitLoop {
  public:
   FitLoop(Run& run, ModuleSteps& steps, const LoaderRequests& requests, const FitOptions& options);
+  ~FitLoop();
 
   /// Setup, optimizers, the state of a checkpoint, sanity check, loaders, on_train_start.
   void begin();
@@ -23,16 +30,16 @@ class FitLoop {
   const void* batch() const { return batch_.get(); }
   /// on_train_batch_start; -1 ends the epoch.
   int start_batch();
-  /// This batch closes the accumulation window and steps the optimizer.
-  bool steps() const { return steps_; }
+  /// This batch closes the accumulation window, and the trainer steps the optimizer.
+  bool steps() const { return steps_ && automatic_; }
   /// TrainerOptions::cuda_graph: trains on the batch by replaying a recorded step; false if it has to be done as usual.
   bool replay(StepOutput& output);
   void enter_step();
   /// Checks the step's output, drops the gradients of the window before, adds those of this loss, and clips them if
-  /// this batch steps.
+  /// this batch steps. Nothing if the module does all that itself.
   void learn(StepOutput& output);
   /// Counts a step, after the optimizer took it.
-  bool has_gradients() const { return window_filled_ || run_.options.lightning_quirks; }
+  bool has_gradients() const { return window_filled_ || run_.options.lightning_compatible; }
   void count_step();
   /// Learning rates, on_train_batch_end, the row in the log.
   void end_batch(StepOutput& output);
@@ -44,8 +51,9 @@ class FitLoop {
  private:
   bool accept(const StepOutput& output);
   bool is_finite_or_stop(const Tensor& loss);
-  void backward(const Tensor& loss);
   void prepare_step();
+  void go_on_within_epoch();
+  void configure_optimizers();
   void request_loaders();
   void set_validation_interval();
   void sanity_check();
@@ -53,8 +61,8 @@ class FitLoop {
   bool validates_in(int64_t epoch) const;
   bool can_stop() const;
   bool reached_limits() const;
-  int64_t window_length() const;
-  void move_schedulers(Interval interval);
+  bool closes_window(int64_t batches_done) const;
+  void move_schedulers(Interval interval, bool plateau);
   void log_step_row();
 
   Run& run_;
@@ -64,9 +72,13 @@ class FitLoop {
   std::string ckpt_path_;
   std::optional<Checkpoint> checkpoint_;
   BatchSlot batch_, ahead_;
-  bool have_ahead_ = false, steps_ = false, window_filled_ = false, started_ = false;
+  bool values_shown_ = false;  ///< the step's metrics are where callbacks look
+  bool have_ahead_ = false, steps_ = false, automatic_ = true, window_filled_ = false, started_ = false;
+  int64_t train_loaded_in_ = 0, val_loaded_in_ = 0;  ///< epochs in which loaders were asked for
+  Stopwatch since_validation_;
   std::optional<SignalWatch> signals_;
   std::optional<StepGraph> graph_;
+  std::unique_ptr<autograd::DetectAnomalyGuard> anomaly_;
 };
 
 }  // namespace fulmen::trainer

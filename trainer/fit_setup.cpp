@@ -1,3 +1,4 @@
+#include <fulmen/autograd/anomaly.h>
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/tensor/warning.h>
@@ -6,24 +7,22 @@
 
 #include <algorithm>
 
+// Beginning and end of a fit.
 namespace fulmen::trainer {
+
+FitLoop::FitLoop(Run& run, ModuleSteps& steps, const LoaderRequests& requests, const FitOptions& options)
+    : run_(run), at_(run.progress), module_steps_(steps), requests_(requests), ckpt_path_(options.ckpt_path) {}
+FitLoop::~FitLoop() = default;
 
 void FitLoop::begin() {
   Run& run = run_;
   if (!ckpt_path_.empty()) checkpoint_ = read_checkpoint(ckpt_path_);
   run.begin(Stage::Fit, module_steps_, requests_, checkpoint_ ? &*checkpoint_ : nullptr, ckpt_path_);
   run.request_training_data = [this] { request_loaders(); };
-  run.metrics.site = {"configure_optimizers", LogRule::Forbidden};
-  run.optimizers = run.module->configure_optimizers();
+  run.resumed_from = ckpt_path_;
+  configure_optimizers();
   FULMEN_CALL(run, on_fit_start, Forbidden);
   run.log_hyperparams();
-  if (run.options.cuda_graph && run.optimizers.optimizer()) {
-    if (module_steps_.overrides().optimizer_step) {
-      throw Error("E016", "cuda_graph is set, and the module overrides optimizer_step",
-                  "a recorded step takes the optimizer's own step; leave one of the two out");
-    }
-    graph_.emplace(run, module_steps_);
-  }
   if (checkpoint_) run.restore_training(*checkpoint_, ckpt_path_);
   run.module->zero_grad();
   if (!checkpoint_) sanity_check();
@@ -36,15 +35,49 @@ void FitLoop::begin() {
   request_loaders();
   if (resumed) run.restore_position();
   if (reached_limits()) return;
+  if (run.options.detect_anomaly) anomaly_ = std::make_unique<autograd::DetectAnomalyGuard>();
+  since_validation_ = Stopwatch();
   if (validates_in(at_.epoch)) request_val_loaders();
   signals_.emplace();
   started_ = true;
   FULMEN_CALL(run, on_train_start, EpochOnly);
 }
 
+void FitLoop::configure_optimizers() {
+  Run& run = run_;
+  const TrainerOptions& o = run.options;
+  automatic_ = run.module->automatic_optimization;
+  if (!automatic_) {
+    auto refuse = [](bool set, const char* option) {
+      if (set) {
+        throw Error("E016", str(option, " is set, and the module optimizes manually"),
+                    str("leave ", option, " out and do it in training_step, or set automatic_optimization = true"));
+      }
+    };
+    refuse(o.gradient_clip_val.value_or(0) > 0, "gradient_clip_val");
+    refuse(o.accumulate_grad_batches != 1, "accumulate_grad_batches");
+    refuse(o.cuda_graph, "cuda_graph");
+  }
+  run.metrics.site = {"configure_optimizers", LogRule::Forbidden};
+  run.optimizers = run.module->configure_optimizers();
+  if (automatic_ && run.optimizers.size() > 1) {
+    throw Error("E016", str("configure_optimizers gives ", run.optimizers.size(), " optimizers; the trainer steps one"),
+                "set automatic_optimization = false, and step them with optimizer(0), optimizer(1), ... in "
+                "training_step");
+  }
+  if (o.cuda_graph && !run.optimizers.empty()) {
+    if (module_steps_.overrides().optimizer_step) {
+      throw Error("E016", "cuda_graph is set, and the module overrides optimizer_step",
+                  "a recorded step takes the optimizer's own step; leave one of the two out");
+    }
+    graph_.emplace(run, module_steps_);
+  }
+}
+
 void FitLoop::request_loaders() {
   Run& run = run_;
   if (run.train_loader) return;
+  train_loaded_in_ = at_.epoch;
   const Engines loaders = requests_.train ? requests_.train() : Engines();
   FULMEN_CHECK(loaders.size() == 1, "fit: a training loader is needed; got ", loaders.size(),
                "; pass one to fit(), or override train_dataloader() in the module");
@@ -69,6 +102,7 @@ void FitLoop::set_validation_interval() {
   Run& run = run_;
   const Amount& interval = run.options.val_check_interval;
   const int64_t batches = run.num_training_batches;
+  if (interval.is_duration()) return;
   if (interval.is_fraction()) {
     run.val_check_batch =
         batches < 0 ? -1
@@ -97,6 +131,7 @@ bool FitLoop::validates_in(int64_t epoch) const {
 void FitLoop::request_val_loaders() {
   Run& run = run_;
   if (run.val_loaders_requested) return;
+  val_loaded_in_ = at_.epoch;
   const bool before = std::exchange(run.validating, true);
   run.val_loaders_requested = true;
   run.val_loaders = requests_.val();
@@ -111,7 +146,7 @@ void FitLoop::sanity_check() {
   Run& run = run_;
   const int64_t wanted = run.options.num_sanity_val_steps;
   if (wanted == 0 || !requests_.val || !module_steps_.overrides().validation_step ||
-      run.options.limit_val_batches == Amount(0) || run.max_epochs == 0) {
+      run.options.limit_val_batches == Amount(0)) {
     return;
   }
   Generator &random = default_generator(), &device_random = default_generator(run.device);
@@ -130,26 +165,10 @@ void FitLoop::sanity_check() {
   run.call_callbacks({"on_sanity_check_end", LogRule::Forbidden}, &Callback::on_sanity_check_end);
   run.sanity_checking = false;
   run.metrics.clear();
+  run.metrics.open(MetricBook::Page::Training, true);
   at_.validation_batches.clear();
   random->set_state(random_state);
   device_random->set_state(device_random_state);
-}
-
-void FitLoop::validate() {
-  Run& run = run_;
-  run.metrics.publish(true);
-  run.validating = true;
-  run.in_batch = false;
-  const int64_t training_batch = run.batch_idx;
-  if (steps_) run.module->on_validation_model_zero_grad();
-  {
-    NoGradGuard no_grad;
-    request_val_loaders();
-    if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
-  }
-  run.validating = false;
-  run.batch_idx = training_batch;
-  run.metrics.open(MetricBook::Page::Training, false);
 }
 
 void FitLoop::end() {
@@ -164,6 +183,7 @@ void FitLoop::end() {
   if (started_) FULMEN_CALL(run, on_train_end, Forbidden);
   FULMEN_CALL(run, on_fit_end, Forbidden);
   signals_.reset();
+  anomaly_.reset();
   run.end();
 }
 

@@ -2,7 +2,7 @@
 #include <fulmen/tensor/warning.h>
 #include <fulmen/trainer/lightning_module.h>
 #include <fulmen/trainer/metric_book.h>
-#include <fulmen/trainer/trainer.h>
+#include <fulmen/trainer/run.h>
 
 namespace fulmen::trainer {
 
@@ -40,7 +40,9 @@ void AnyLightningModule::clip_gradients(optim::Optimizer& optimizer, std::option
   }
 }
 
-void AnyLightningModule::lr_scheduler_step(optim::LRScheduler& scheduler) { scheduler.step(); }
+void AnyLightningModule::lr_scheduler_step(const Optimizers::Scheduled& scheduled, std::optional<double> metric) {
+  scheduled.step(metric);
+}
 
 void AnyLightningModule::remember_modes() {
   modes_.clear();
@@ -112,10 +114,56 @@ Trainer& AnyLightningModule::trainer() const {
 int64_t AnyLightningModule::current_epoch() const { return trainer_ ? trainer_->current_epoch() : 0; }
 int64_t AnyLightningModule::global_step() const { return trainer_ ? trainer_->global_step() : 0; }
 
-optim::Optimizer& AnyLightningModule::optimizer() const {
-  optim::Optimizer* optimizer = trainer().optimizer();
-  FULMEN_CHECK(optimizer, "there is no optimizer: it exists while fit() runs, if configure_optimizers() gives one");
-  return *optimizer;
+LightningOptimizer AnyLightningModule::optimizer(int64_t index) const {
+  const Optimizers& all = trainer().optimizers();
+  FULMEN_CHECK(!all.empty(), "there is no optimizer: it exists while fit() runs, if configure_optimizers() gives one");
+  FULMEN_CHECK(index >= 0 && static_cast<size_t>(index) < all.size(), "there is no optimizer ", index, ": there are ",
+               all.size());
+  return LightningOptimizer(trainer(), all[static_cast<size_t>(index)]);
+}
+
+std::vector<LightningOptimizer> AnyLightningModule::optimizers() const {
+  std::vector<LightningOptimizer> list;
+  for (const auto& optimizer : trainer().optimizers().all()) list.emplace_back(trainer(), *optimizer);
+  return list;
+}
+
+const std::vector<Optimizers::Scheduled>& AnyLightningModule::lr_schedulers() const {
+  return trainer().optimizers().schedulers();
+}
+
+void AnyLightningModule::manual_backward(const Tensor& loss) {
+  if (automatic_optimization) {
+    throw Error("E016", "manual_backward: the trainer runs backward itself",
+                "set automatic_optimization = false in the module's constructor");
+  }
+  trainer().run_->backward(loss);
+}
+
+void AnyLightningModule::toggle_optimizer(const optim::Optimizer& optimizer) {
+  auto owns = [](const optim::Optimizer& owner, const Tensor& parameter) {
+    for (const auto& group : owner.param_groups()) {
+      for (const Tensor& own : group.params()) {
+        if (own.unsafeGetTensorImpl() == parameter.unsafeGetTensorImpl()) return true;
+      }
+    }
+    return false;
+  };
+  untoggle_optimizer();
+  for (const auto& other : trainer().optimizers().all()) {
+    for (const auto& group : other->param_groups()) {
+      for (Tensor parameter : group.params()) {
+        if (!parameter.requires_grad() || owns(optimizer, parameter)) continue;
+        parameter.requires_grad_(false);
+        toggled_.push_back(parameter);
+      }
+    }
+  }
+}
+
+void AnyLightningModule::untoggle_optimizer() {
+  for (Tensor& parameter : toggled_) parameter.requires_grad_(true);
+  toggled_.clear();
 }
 
 Device AnyLightningModule::device() const {

@@ -5,6 +5,7 @@
 #include <fulmen/nn/module.h>
 #include <fulmen/trainer/callback.h>
 #include <fulmen/trainer/fields.h>
+#include <fulmen/trainer/lightning_optimizer.h>
 #include <fulmen/trainer/metrics.h>
 #include <fulmen/trainer/optimizers.h>
 
@@ -21,6 +22,8 @@ class AnyLightningModule : public nn::Module, public Hooks {
 
   /// The optimizer, and schedulers if there are any; a module that is trained must override it.
   virtual Optimizers configure_optimizers();
+  /// False: training_step itself computes gradients (manual_backward) and steps its optimizers.
+  bool automatic_optimization = true;
   /// Callbacks that the module brings along; they replace the trainer's of the same type.
   virtual std::vector<std::shared_ptr<Callback>> configure_callbacks() { return {}; }
 
@@ -34,7 +37,8 @@ class AnyLightningModule : public nn::Module, public Hooks {
   virtual void configure_gradient_clipping(optim::Optimizer& optimizer, std::optional<double> clip_val,
                                            ClipAlgorithm algorithm);
   void clip_gradients(optim::Optimizer& optimizer, std::optional<double> clip_val, ClipAlgorithm algorithm);
-  virtual void lr_scheduler_step(optim::LRScheduler& scheduler);
+  /// Moves a scheduler; `metric` is the monitored one, for a scheduler that looks at it.
+  virtual void lr_scheduler_step(const Optimizers::Scheduled& scheduled, std::optional<double> metric);
   /// Before validation within a fit: drops the gradients, whose memory nobody needs now.
   virtual void on_validation_model_zero_grad();
   /// Into evaluation mode, and back to what every submodule was before.
@@ -68,8 +72,16 @@ class AnyLightningModule : public nn::Module, public Hooks {
   int64_t current_epoch() const;
   /// Optimizer steps taken.
   int64_t global_step() const;
-  /// The optimizer of the fit that is under way.
-  optim::Optimizer& optimizer() const;
+  /// An optimizer of the fit that is under way. Its step() runs on_before_optimizer_step and is counted.
+  LightningOptimizer optimizer(int64_t index = 0) const;
+  std::vector<LightningOptimizer> optimizers() const;
+  /// The fit's schedulers; with automatic_optimization = false nobody else moves them.
+  const std::vector<Optimizers::Scheduled>& lr_schedulers() const;
+  /// backward() of a loss with the hooks around it, for automatic_optimization = false.
+  void manual_backward(const Tensor& loss);
+  /// Only this optimizer's parameters require gradients, until untoggle_optimizer.
+  void toggle_optimizer(const optim::Optimizer& optimizer);
+  void untoggle_optimizer();
   /// Where the first parameter lies.
   Device device() const;
   /// Parameters stop (and start again) to require gradients; freeze also switches to evaluation mode.
@@ -114,6 +126,7 @@ class AnyLightningModule : public nn::Module, public Hooks {
   std::string hparams_ = "{}";
   std::vector<RegisteredTransform> transforms_;
   std::vector<std::pair<nn::Module*, bool>> modes_;  // training flags to go back to
+  std::vector<Tensor> toggled_;                      // parameters that have to require gradients again
 };
 
 /// A model together with how it is trained, in Lightning's words: steps, hooks, optimizers. `Batch` is a Tensor, an

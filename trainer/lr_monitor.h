@@ -2,19 +2,34 @@
 #include <fulmen/trainer/callback.h>
 #include <fulmen/trainer/optimizers.h>
 
+#include <string>
+#include <vector>
+
 namespace fulmen::trainer {
 
-/// Logs the learning rates, as `lr-AdamW`, or `lr-SGD/pg1`, `lr-SGD/pg2` where there are several parameter groups: at
-/// the start of every epoch, or before every optimizer step that gets a row in the log.
+class Metrics;
+
+struct LearningRateMonitorOptions {
+  /// When rates are logged. Not set: as often as their schedulers move, and without a scheduler in both places.
+  std::optional<Interval> logging_interval = {};
+  bool log_momentum = false;
+  bool log_weight_decay = false;
+};
+
+/// Logs learning rates at the start of epochs or steps: `lr-SGD`, with several optimizers of a kind also `lr-SGD-1`,
+/// with parameter groups `lr-SGD/pg1`; a scheduler's name takes the place of `lr-SGD`.
 class LearningRateMonitor : public Callback {
  public:
-  explicit LearningRateMonitor(Interval interval = Interval::Epoch) : interval_(interval) {}
+  explicit LearningRateMonitor(LearningRateMonitorOptions options = {}) : options_(std::move(options)) {}
+  explicit LearningRateMonitor(Interval interval) { options_.logging_interval = interval; }
+  void on_train_start(Trainer&, Module&) override;
   void on_train_epoch_start(Trainer&, Module&) override;
   void on_train_batch_start(Trainer&, Module&, const AnyRef&, int64_t) override;
 
  private:
-  static void log_rates(Trainer& trainer);
-  Interval interval_;
+  void log_rates(Trainer& trainer, Interval when) const;
+  void add(Metrics& rates, const optim::Optimizer& optimizer, const std::string& name) const;
+  LearningRateMonitorOptions options_;
 };
 
 }  // namespace fulmen::trainer

@@ -38,6 +38,10 @@ void Metrics::update(const Metrics& other) {
   for (const auto& [name, value] : other) set(name, value);
 }
 
+void Metrics::erase(std::string_view name) {
+  std::erase_if(items_, [name](const Item& item) { return item.first == name; });
+}
+
 std::vector<std::string> Metrics::keys() const {
   std::vector<std::string> names;
   for (const Item& item : items_) names.push_back(item.first);

@@ -24,6 +24,7 @@ class Metrics {
   double operator[](std::string_view name) const;
   void set(std::string_view name, double value);
   void update(const Metrics& other);
+  void erase(std::string_view name);
   void clear() { items_.clear(); }
   bool empty() const { return items_.empty(); }
   size_t size() const { return items_.size(); }

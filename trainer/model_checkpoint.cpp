@@ -4,6 +4,7 @@
 #include <fulmen/trainer/trainer.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -22,26 +23,38 @@ std::string exact(double value) {
   return text;
 }
 
-/// "%02d" of epoch, "%.3f" of a loss: what stands after the colon in "{epoch:02d}".
-std::string format_value(double value, std::string format) {
-  const bool integer = format.empty() ? value == std::floor(value) && std::fabs(value) < 1e15
-                                      : format.back() == 'd' || format.back() == 'i';
-  const std::string allowed = "0123456789.+-# ";
-  if (!format.empty() && std::isalpha(static_cast<unsigned char>(format.back()))) {
-    const char kind = format.back();
-    format.pop_back();
-    FULMEN_CHECK(
-        format.find_first_not_of(allowed) == std::string::npos && std::string("defgi").find(kind) != std::string::npos,
-        "ModelCheckpoint: cannot format a number with \"", format, kind, "\" in the file name");
-    char text[64];
-    if (integer) {
-      std::snprintf(text, sizeof text, ("%" + format + "lld").c_str(), static_cast<long long>(value));
-    } else {
-      std::snprintf(text, sizeof text, ("%" + format + kind).c_str(), value);
-    }
-    return text;
+/// A number as Python prints it: the shortest text that gives the same double back, with a point.
+std::string shortest(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  const double size = std::fabs(value);
+  char text[40];
+  if (size != 0 && (size < 1e-4 || size >= 1e16)) {
+    const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+    return std::string(text, end);
   }
-  return integer ? std::to_string(static_cast<long long>(value)) : str(value);
+  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
+  const std::string digits(text, end);
+  return digits.find('.') == std::string::npos ? digits + ".0" : digits;
+}
+
+/// `format` is what stands after the colon in "{epoch:02d}" or "{val_loss:.3f}".
+std::string format_value(double value, bool integer, std::string format) {
+  if (format.empty()) return integer ? std::to_string(static_cast<long long>(value)) : shortest(value);
+  const char last = format.back();
+  const bool has_kind = std::isalpha(static_cast<unsigned char>(last)) != 0;
+  const char kind = has_kind ? last : integer ? 'd' : 'g';
+  if (has_kind) format.pop_back();
+  FULMEN_CHECK(format.find_first_not_of("0123456789.+-# ") == std::string::npos &&
+                   std::string("defgi").find(kind) != std::string::npos,
+               "ModelCheckpoint: cannot format a number with \"", format, kind, "\" in the file name");
+  char text[64];
+  if (kind == 'd' || kind == 'i') {
+    std::snprintf(text, sizeof text, ("%" + format + "lld").c_str(), static_cast<long long>(value));
+  } else {
+    std::snprintf(text, sizeof text, ("%" + format + kind).c_str(), value);
+  }
+  return text;
 }
 
 }  // namespace
@@ -52,8 +65,10 @@ ModelCheckpoint::ModelCheckpoint(ModelCheckpointOptions options) : options_(std:
   };
   check(options_.save_top_k >= -1, "save_top_k is less than -1", "-1 keeps all, 0 none");
   check(options_.every_n_epochs >= 0 && options_.every_n_train_steps >= 0, "every_n_... is negative", "0 is off");
-  check(options_.every_n_epochs == 0 || options_.every_n_train_steps == 0,
-        "every_n_epochs and every_n_train_steps are both set", "choose one, or use two ModelCheckpoints");
+  check((options_.every_n_epochs > 0) + (options_.every_n_train_steps > 0) + !options_.train_time_interval.empty() <= 1,
+        "of every_n_epochs, every_n_train_steps and train_time_interval more than one is set",
+        "choose one, or use two ModelCheckpoints");
+  if (!options_.train_time_interval.empty()) seconds_of(options_.train_time_interval, "train_time_interval");
   check(!options_.monitor.empty() || options_.save_top_k <= 1,
         "save_top_k needs a monitor that says which checkpoints are the best", "set monitor");
 }
@@ -86,7 +101,8 @@ std::string ModelCheckpoint::format_name(const std::string& pattern, const Metri
     const std::string key = field.substr(0, colon);
     const double* value = metrics.find(key);
     if (options_.auto_insert_metric_name) name += key + "=";
-    name += format_value(value ? *value : 0, colon < field.size() ? field.substr(colon + 1) : "");
+    const bool integer = !value || key == "epoch" || key == "step";
+    name += format_value(value ? *value : 0, integer, colon < field.size() ? field.substr(colon + 1) : "");
     at = close + 1;
   }
   std::replace(name.begin(), name.end(), '\\', '_');
@@ -94,41 +110,89 @@ std::string ModelCheckpoint::format_name(const std::string& pattern, const Metri
 }
 
 void ModelCheckpoint::setup(Trainer&, Module&, Stage stage) {
-  if (stage == Stage::Fit) {
-    last_step_saved_ = 0;
-    dirpath_.clear();
-  }
+  if (stage != Stage::Fit) return;
+  last_step_saved_ = 0;
+  saved_any_ = wait_for_validation_ = false;
+  dirpath_.clear();
+}
+
+void ModelCheckpoint::on_train_start(Trainer&, Module&) { since_save_ = Stopwatch(); }
+
+void ModelCheckpoint::on_train_end(Trainer& trainer, Module&) {
+  if (options_.save_last && !saved_any_ && trainer.options().fast_dev_run == 0) save_last(trainer);
+}
+
+int64_t ModelCheckpoint::epochs_between() const {
+  const bool other = options_.every_n_train_steps > 0 || !options_.train_time_interval.empty();
+  return options_.every_n_epochs > 0 ? options_.every_n_epochs : other ? 0 : 1;
 }
 
 bool ModelCheckpoint::saves_after_epochs(const Trainer& trainer) const {
   if (options_.save_on_train_epoch_end) return *options_.save_on_train_epoch_end;
   const TrainerOptions& o = trainer.options();
-  return o.val_check_interval == Amount(1.0) && o.check_val_every_n_epoch == 1;
+  if (o.val_check_interval.is_duration() || o.check_val_every_n_epoch != 1) return false;
+  int64_t val_batches = 0;
+  for (int64_t count : trainer.num_val_batches()) val_batches += count < 0 ? 1 : count;
+  return val_batches == 0 || o.val_check_interval == Amount(1.0);
 }
 
 bool ModelCheckpoint::may_save(const Trainer& trainer) const {
-  return options_.save_top_k != 0 && trainer.stage() == Stage::Fit && !trainer.sanity_checking() &&
-         trainer.options().fast_dev_run == 0 && trainer.global_step() != last_step_saved_;
+  return trainer.stage() == Stage::Fit && !trainer.sanity_checking() && trainer.options().fast_dev_run == 0 &&
+         trainer.global_step() != last_step_saved_;
+}
+
+bool ModelCheckpoint::due_after_batch(const Trainer& trainer) {
+  const int64_t every = options_.every_n_train_steps;
+  if (every > 0 && trainer.global_step() % every == 0) return true;
+  const std::string& interval = options_.train_time_interval;
+  if (interval.empty() || since_save_.seconds() < seconds_of(interval, "train_time_interval")) return false;
+  since_save_ = Stopwatch();
+  return true;
+}
+
+/// A metric of the validation that follows is newer than the one that is there now.
+bool ModelCheckpoint::validates_after_this_batch(const Trainer& trainer) const {
+  if (options_.monitor.empty() || saves_after_epochs(trainer) || !trainer.is_last_batch()) return false;
+  const auto& every = trainer.options().check_val_every_n_epoch;
+  const std::vector<int64_t> batches = trainer.num_val_batches();
+  return std::any_of(batches.begin(), batches.end(), [](int64_t count) { return count != 0; }) &&
+         (!every || (trainer.current_epoch() + 1) % *every == 0);
 }
 
 void ModelCheckpoint::on_train_batch_end(Trainer& trainer, Module&, const StepOutput&, const AnyRef&, int64_t) {
-  const int64_t every = options_.every_n_train_steps;
-  if (every > 0 && trainer.global_step() % every == 0 && may_save(trainer)) save(trainer);
+  if (!due_after_batch(trainer)) return;
+  const Metrics metrics = candidates(trainer);
+  const bool metric_missing = !options_.monitor.empty() && !metrics.contains(options_.monitor);
+  if (metric_missing || validates_after_this_batch(trainer)) {
+    wait_for_validation_ = true;
+    return;
+  }
+  if (!may_save(trainer)) return;
+  save_top_k(trainer, metrics);
+  if (options_.save_last) save_last(trainer);
 }
 
 void ModelCheckpoint::on_train_epoch_end(Trainer& trainer, Module&) {
-  if (options_.every_n_train_steps > 0 || !saves_after_epochs(trainer) || !may_save(trainer)) return;
-  if ((trainer.current_epoch() + 1) % std::max<int64_t>(1, options_.every_n_epochs) == 0) save(trainer);
+  if (may_save(trainer) && saves_after_epochs(trainer)) save_after_epoch(trainer);
 }
 
 void ModelCheckpoint::on_validation_end(Trainer& trainer, Module&) {
-  if (options_.every_n_train_steps > 0 || saves_after_epochs(trainer) || !may_save(trainer)) return;
-  if ((trainer.current_epoch() + 1) % std::max<int64_t>(1, options_.every_n_epochs) == 0) save(trainer);
+  if (!may_save(trainer) || saves_after_epochs(trainer)) return;
+  if (!std::exchange(wait_for_validation_, false)) return save_after_epoch(trainer);
+  save_top_k(trainer, candidates(trainer));
+  if (options_.save_last) save_last(trainer);
+}
+
+void ModelCheckpoint::save_after_epoch(Trainer& trainer) {
+  const int64_t every = epochs_between();
+  if (every > 0 && (trainer.current_epoch() + 1) % every == 0) save_top_k(trainer, candidates(trainer));
+  if (options_.save_last && last_step_saved_ == trainer.global_step()) save_last(trainer);
 }
 
 void ModelCheckpoint::on_exception(Trainer& trainer, Module&, const std::exception&) {
   if (!options_.save_on_exception || trainer.interrupted() || !may_save(trainer)) return;
-  write(trainer, free_path(folder(trainer), format_name(options_.filename, candidates(trainer)), "", false));
+  write(trainer, folder(trainer) + "/" + format_name(options_.filename, candidates(trainer)) + ".ckpt");
+  if (options_.save_last) save_last(trainer);
 }
 
 Metrics ModelCheckpoint::candidates(const Trainer& trainer) const {
@@ -138,51 +202,65 @@ Metrics ModelCheckpoint::candidates(const Trainer& trainer) const {
   return metrics;
 }
 
-void ModelCheckpoint::save(Trainer& trainer) {
-  const Metrics metrics = candidates(trainer);
-  if (options_.monitor.empty()) {
-    save_newest(trainer, metrics);
-  } else {
-    save_monitored(trainer, metrics);
-  }
-  if (options_.save_last) save_last(trainer);
+void ModelCheckpoint::save_top_k(Trainer& trainer, const Metrics& metrics) {
+  if (options_.save_top_k == 0) return;
+  if (options_.monitor.empty()) return save_newest(trainer, metrics);
+  double score = metrics[options_.monitor];  // throws E011
+  const bool full = options_.save_top_k > 0 && static_cast<int64_t>(kept_.size()) >= options_.save_top_k;
+  if (full && !better(score, worst()->score)) return;
+  if (std::isnan(score)) score = options_.mode == Mode::Min ? infinity : -infinity;
+  save_monitored(trainer, metrics, score);
 }
 
 void ModelCheckpoint::save_newest(Trainer& trainer, const Metrics& metrics) {
   const std::string before = best_path_;
-  const std::string path = free_path(folder(trainer), format_name(options_.filename, metrics),
-                                     options_.save_top_k == 1 ? before : "", !options_.enable_version_counter);
+  const std::string path =
+      free_path(folder(trainer), format_name(options_.filename, metrics), before, !options_.enable_version_counter);
   best_path_ = path;
   write(trainer, path);
-  if (options_.save_top_k == 1 && !before.empty() && before != path) remove(before);
+  if (options_.save_top_k == 1 && ours_to_remove(trainer, before, path)) remove(before);
 }
 
-void ModelCheckpoint::save_monitored(Trainer& trainer, const Metrics& metrics) {
-  double score = metrics[options_.monitor];
-  if (std::isnan(score)) score = options_.mode == Mode::Min ? infinity : -infinity;
-  const auto worst = std::max_element(kept_.begin(), kept_.end(),
-                                      [this](const Saved& a, const Saved& b) { return better(a.score, b.score); });
+std::vector<ModelCheckpoint::Saved>::iterator ModelCheckpoint::worst() {
+  return std::max_element(kept_.begin(), kept_.end(),
+                          [this](const Saved& a, const Saved& b) { return better(a.score, b.score); });
+}
+
+void ModelCheckpoint::save_monitored(Trainer& trainer, const Metrics& metrics, double score) {
   const bool full = options_.save_top_k > 0 && static_cast<int64_t>(kept_.size()) >= options_.save_top_k;
-  if (full && !better(score, worst->score)) return;
-  const std::string replaced = full ? worst->path : "";
-  if (full) kept_.erase(worst);
+  std::string replaced;
+  if (full) {
+    replaced = worst()->path;
+    kept_.erase(worst());
+  }
   const std::string path =
       free_path(folder(trainer), format_name(options_.filename, metrics), replaced, !options_.enable_version_counter);
+  std::erase_if(kept_, [&](const Saved& saved) { return saved.path == path; });
   kept_.push_back({path, score});
-  if (!best_score_ || better(score, *best_score_) || best_path_ == replaced) {
-    const auto best = std::min_element(kept_.begin(), kept_.end(),
-                                       [this](const Saved& a, const Saved& b) { return better(a.score, b.score); });
-    best_path_ = best->path;
-    best_score_ = best->score;
-  }
+  const auto best = std::min_element(kept_.begin(), kept_.end(),
+                                     [this](const Saved& a, const Saved& b) { return better(a.score, b.score); });
+  best_path_ = best->path;
+  best_score_ = best->score;
   write(trainer, path);
-  if (!replaced.empty() && replaced != path) remove(replaced);
+  if (ours_to_remove(trainer, replaced, path)) remove(replaced);
 }
 
 void ModelCheckpoint::save_last(Trainer& trainer) {
-  const std::string path = folder(trainer) + "/last.ckpt";
-  last_path_ = path;
-  write(trainer, path);
+  const std::string before = last_path_;
+  last_path_ = free_path(folder(trainer), "last", before, !options_.enable_version_counter);
+  write(trainer, last_path_);
+  if (ours_to_remove(trainer, before, last_path_)) remove(before);
+}
+
+/// Not what has just been written, what the fit goes on from, or what lies in somebody else's folder.
+bool ModelCheckpoint::ours_to_remove(const Trainer& trainer, const std::string& path,
+                                     const std::string& replacement) const {
+  namespace fs = std::filesystem;
+  if (path.empty() || path == replacement) return false;
+  std::error_code ignored;
+  if (!trainer.ckpt_path().empty() && fs::equivalent(path, trainer.ckpt_path(), ignored)) return false;
+  const std::string own = fs::absolute(folder(trainer)).lexically_normal().string() + "/";
+  return fs::absolute(path).lexically_normal().string().rfind(own, 0) == 0;
 }
 
 std::string ModelCheckpoint::free_path(const std::string& folder, const std::string& name, const std::string& replaced,
@@ -202,6 +280,7 @@ void ModelCheckpoint::write(Trainer& trainer, const std::string& path) {
   FULMEN_CHECK(!error, "ModelCheckpoint: cannot make the folder ", parent.string(), ": ", error.message());
   if (dirpath_.empty()) dirpath_ = folder(trainer);
   last_step_saved_ = trainer.global_step();
+  saved_any_ = true;
   trainer.save_checkpoint(path, options_.save_weights_only);
 }
 
@@ -218,6 +297,7 @@ std::string ModelCheckpoint::state_dict() const {
                           {"last_model_path", last_path_},
                           {"dirpath", dirpath_},
                           {"kept", kept},
+                          {"waiting", wait_for_validation_},
                           {"best_model_score", best_score_ ? exact(*best_score_) : ""}};
   return state.dump();
 }
@@ -225,6 +305,7 @@ std::string ModelCheckpoint::state_dict() const {
 void ModelCheckpoint::load_state_dict(const std::string& json) {
   const nlohmann::json state = nlohmann::json::parse(json);
   best_path_ = state.value("best_model_path", "");
+  wait_for_validation_ = state.value("waiting", false);
   // Files of another folder are not ours to replace.
   if (!options_.dirpath.empty() && state.value("dirpath", "") != options_.dirpath) return;
   last_path_ = state.value("last_model_path", "");

@@ -1,6 +1,7 @@
 #pragma once
 #include <fulmen/trainer/callback.h>
 #include <fulmen/trainer/metrics.h>
+#include <fulmen/trainer/stopwatch.h>
 
 #include <optional>
 #include <string>
@@ -26,10 +27,12 @@ struct ModelCheckpointOptions {
   bool save_last = false;
   /// Leave out optimizer, callbacks and random state: good for predicting, not for resuming.
   bool save_weights_only = false;
-  bool save_on_exception = true;
-  /// Save every so many optimizer steps, epochs. At most one of the two; neither: every epoch.
+  bool save_on_exception = false;
+  /// Save every so many optimizer steps, every so many epochs, or whenever so much time ("DD:HH:MM:SS") has passed. At
+  /// most one of the three; none: every epoch.
   int64_t every_n_train_steps = 0;
   int64_t every_n_epochs = 0;
+  std::string train_time_interval = {};
   /// At the end of training epochs (true) or of validations (false). Not set: of epochs, unless validation has another
   /// rhythm.
   std::optional<bool> save_on_train_epoch_end = {};
@@ -56,6 +59,8 @@ class ModelCheckpoint : public Callback {
   std::string format_name(const std::string& pattern, const Metrics& metrics) const;
 
   void setup(Trainer&, Module&, Stage) override;
+  void on_train_start(Trainer&, Module&) override;
+  void on_train_end(Trainer&, Module&) override;
   void on_train_batch_end(Trainer&, Module&, const StepOutput&, const AnyRef&, int64_t) override;
   void on_train_epoch_end(Trainer&, Module&) override;
   void on_validation_end(Trainer&, Module&) override;
@@ -72,11 +77,17 @@ class ModelCheckpoint : public Callback {
   };
   bool saves_after_epochs(const Trainer& trainer) const;
   bool may_save(const Trainer& trainer) const;
+  bool due_after_batch(const Trainer& trainer);
+  bool validates_after_this_batch(const Trainer& trainer) const;
   Metrics candidates(const Trainer& trainer) const;
-  void save(Trainer& trainer);
-  void save_monitored(Trainer& trainer, const Metrics& metrics);
+  void save_after_epoch(Trainer& trainer);
+  void save_top_k(Trainer& trainer, const Metrics& metrics);
+  void save_monitored(Trainer& trainer, const Metrics& metrics, double score);
   void save_newest(Trainer& trainer, const Metrics& metrics);
   void save_last(Trainer& trainer);
+  int64_t epochs_between() const;
+  std::vector<Saved>::iterator worst();
+  bool ours_to_remove(const Trainer& trainer, const std::string& path, const std::string& replacement) const;
   std::string free_path(const std::string& folder, const std::string& name, const std::string& replaced,
                         bool may_overwrite) const;
   void write(Trainer& trainer, const std::string& path);
@@ -88,6 +99,9 @@ class ModelCheckpoint : public Callback {
   std::string best_path_, last_path_, dirpath_;
   std::optional<double> best_score_;
   int64_t last_step_saved_ = 0;
+  bool saved_any_ = false;
+  bool wait_for_validation_ = false;  ///< a save was due before its metric was there
+  Stopwatch since_save_;
 };
 
 }  // namespace fulmen::trainer

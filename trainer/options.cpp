@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 
 namespace fulmen::trainer {
 namespace {
@@ -13,8 +14,17 @@ bool parse(std::string_view text, T& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+std::string time_text(double seconds) {
+  const auto all = static_cast<long long>(seconds);
+  char text[40];
+  std::snprintf(text, sizeof text, "%02lld:%02lld:%02lld:%02lld", all / 86400, all / 3600 % 24, all / 60 % 60,
+                all % 60);
+  return text;
+}
+
 std::string to_text(const Amount& v) {
-  if (!v.is_fraction()) return std::to_string(v.count());
+  if (v.is_duration()) return time_text(v.seconds());
+  if (v.is_count()) return std::to_string(v.count());
   const std::string text = str(v.fraction());
   return text.find('.') == std::string::npos ? text + ".0" : text;
 }
@@ -26,6 +36,8 @@ bool from_text(const std::string& text, Amount& v) {
     v = Amount(count);
   } else if (parse(text, fraction)) {
     v = Amount(fraction);
+  } else if (text.find(':') != std::string::npos) {
+    v = Amount(text.c_str());
   } else {
     return false;
   }
@@ -93,6 +105,25 @@ void visit_text(FieldVisitor& f, const char* name, T& value) {
 
 }  // namespace
 
+double seconds_of(const std::string& time, const char* option) {
+  int64_t parts[4] = {};
+  int count = 0;
+  bool right = true;
+  for (size_t at = 0; at <= time.size() && right; ++count) {
+    const size_t colon = std::min(time.find(':', at), time.size());
+    right = count < 4 && parse(std::string_view(time).substr(at, colon - at), parts[count < 4 ? count : 3]) &&
+            parts[count < 4 ? count : 3] >= 0;
+    at = colon + 1;
+  }
+  if (!right || count != 4) {
+    throw Error("E016", str(option, " is \"", time, "\", which is no time"),
+                "days:hours:minutes:seconds, e.g. 00:00:30:00 for half an hour");
+  }
+  return static_cast<double>(((parts[0] * 24 + parts[1]) * 60 + parts[2]) * 60 + parts[3]);
+}
+
+Amount::Amount(const char* time) : fraction_(seconds_of(time, "val_check_interval")), kind_(Kind::Duration) {}
+
 Devices::Devices(const std::string& text) {
   if (text == "auto") return;
   int64_t count = 0;
@@ -129,6 +160,7 @@ void TrainerOptions::fields(FieldVisitor& f) {
   visit_text(f, "min_epochs", min_epochs);
   visit_text(f, "min_steps", min_steps);
   f("max_steps", max_steps);
+  f("max_time", max_time);
   visit_text(f, "limit_train_batches", limit_train_batches);
   visit_text(f, "limit_val_batches", limit_val_batches);
   visit_text(f, "limit_test_batches", limit_test_batches);
@@ -138,6 +170,7 @@ void TrainerOptions::fields(FieldVisitor& f) {
   visit_text(f, "val_check_interval", val_check_interval);
   visit_text(f, "check_val_every_n_epoch", check_val_every_n_epoch);
   f("num_sanity_val_steps", num_sanity_val_steps);
+  f("reload_dataloaders_every_n_epochs", reload_dataloaders_every_n_epochs);
   f("log_every_n_steps", log_every_n_steps);
   f("enable_checkpointing", enable_checkpointing);
   f("enable_progress_bar", enable_progress_bar);
@@ -146,6 +179,8 @@ void TrainerOptions::fields(FieldVisitor& f) {
   visit_text(f, "gradient_clip_val", gradient_clip_val);
   visit_text(f, "gradient_clip_algorithm", gradient_clip_algorithm);
   visit_text(f, "on_nonfinite", on_nonfinite);
+  f("detect_anomaly", detect_anomaly);
+  f("lightning_compatible", lightning_compatible);
   f("inference_mode", inference_mode);
   f("accelerator", accelerator);
   visit_text(f, "devices", devices);

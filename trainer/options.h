@@ -12,22 +12,32 @@ namespace fulmen::trainer {
 struct Callback;
 class Logger;
 
-/// A number of batches, or a fraction of all of them: `.limit_val_batches = 10`, `= 0.25`.
+/// A number of batches, or a fraction of all of them: `.limit_val_batches = 10`, `= 0.25`. For val_check_interval also
+/// a time, "DD:HH:MM:SS".
 class Amount {
  public:
   constexpr Amount(int batches) : Amount(static_cast<int64_t>(batches)) {}
   constexpr Amount(int64_t batches) : count_(batches) {}
-  constexpr Amount(double fraction) : fraction_(fraction), is_fraction_(true) {}
-  constexpr bool is_fraction() const { return is_fraction_; }
-  constexpr double fraction() const { return fraction_; }
+  constexpr Amount(double fraction) : fraction_(fraction), kind_(Kind::Fraction) {}
+  /// Throws E016 if it is no time.
+  Amount(const char* time);
+  constexpr bool is_count() const { return kind_ == Kind::Count; }
+  constexpr bool is_fraction() const { return kind_ == Kind::Fraction; }
+  constexpr bool is_duration() const { return kind_ == Kind::Duration; }
   constexpr int64_t count() const { return count_; }
+  constexpr double fraction() const { return fraction_; }
+  constexpr double seconds() const { return fraction_; }
   friend constexpr bool operator==(const Amount&, const Amount&) = default;
 
  private:
+  enum class Kind : uint8_t { Count, Fraction, Duration };
   int64_t count_ = 0;
-  double fraction_ = 0;
-  bool is_fraction_ = false;
+  double fraction_ = 0;  // or seconds
+  Kind kind_ = Kind::Count;
 };
+
+/// Seconds of "DD:HH:MM:SS" ("01:12:00:00" is a day and a half); throws E016, naming the option, for anything else.
+double seconds_of(const std::string& time, const char* option);
 
 /// Devices of the accelerator: how many (`devices = 1`), which ones (`devices = {1}`), or "auto". On a command line "1"
 /// is how many and "1," which one, as in Lightning. This trainer trains on one.
@@ -63,6 +73,8 @@ struct TrainerOptions {
   std::optional<int64_t> min_steps = {};
   /// Optimizer steps at most; -1 for no limit. The epoch that is under way ends without validation.
   int64_t max_steps = -1;
+  /// Time after which the fit ends, "DD:HH:MM:SS"; empty for no limit.
+  std::string max_time = {};
 
   /// How much of a loader is used: a number of batches or a fraction; 0 leaves the stage out.
   Amount limit_train_batches = 1.0;
@@ -74,12 +86,16 @@ struct TrainerOptions {
   /// A trial run of this many batches of every kind: one epoch, no sanity check, checkpoints or logs.
   int64_t fast_dev_run = 0;
 
-  /// How often validation runs within an epoch: every so many batches, or after every such fraction of the epoch.
+  /// How often validation runs within an epoch: every so many batches, after every such fraction of the epoch, or
+  /// whenever so much time has passed ("00:00:10:00").
   Amount val_check_interval = 1.0;
   /// Validate in every n-th epoch only. Empty: val_check_interval counts batches across epochs.
   std::optional<int64_t> check_val_every_n_epoch = 1;
   /// Validation batches that are tried before training begins; -1 for all.
   int64_t num_sanity_val_steps = 2;
+
+  /// Asks for new loaders in every n-th epoch; 0 keeps the first.
+  int64_t reload_dataloaders_every_n_epochs = 0;
 
   /// A row of step metrics every so many optimizer steps; 0 for none.
   int64_t log_every_n_steps = 50;
@@ -93,9 +109,15 @@ struct TrainerOptions {
   ClipAlgorithm gradient_clip_algorithm = ClipAlgorithm::Norm;
   OnNonfinite on_nonfinite = OnNonfinite::Stop;
 
-  /// Does what Lightning does also where this trainer deviates on purpose: the last, shorter accumulation window is
-  /// divided by the full length, a skipped batch counts as a step, and an exception skips teardown. For comparing runs.
-  bool lightning_quirks = false;
+  /// A backward pass that fails, or gives NaN, names the forward call it belongs to. Slow; for finding errors.
+  bool detect_anomaly = false;
+
+  /// Does what Lightning does also where this trainer deviates on purpose. For comparing runs: the last, shorter
+  /// accumulation window is divided by the full length, and outputs["loss"] is divided; global_step counts the steps of
+  /// all optimizers, and batches that returned `skip`; a scheduler's frequency counts batches; a stop that was asked
+  /// for before min_epochs stays asked for; a loss that is not finite is learned from; an exception skips teardown; a
+  /// fit that goes on within an epoch begins its data anew.
+  bool lightning_compatible = false;
 
   /// validate, test and predict run in inference mode instead of no_grad.
   bool inference_mode = true;

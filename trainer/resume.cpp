@@ -91,6 +91,61 @@ json options_of(optim::Optimizer& optimizer) {
   return {{"name", optimizer.name()}, {"groups", groups}};
 }
 
+std::string optimizer_prefix(size_t index) { return str("optim.", index, "."); }
+
+void save_optimizers(const Optimizers& optimizers, const NamedTensors& parameters, Checkpoint& out) {
+  json options = json::array(), schedulers = json::array();
+  for (size_t i = 0; i < optimizers.size(); ++i) {
+    for (const auto& item : optimizers[i].named_state(parameters)) {
+      out.others.insert(optimizer_prefix(i) + item.key(), item.value());
+    }
+    options.push_back(options_of(optimizers[i]));
+  }
+  for (const auto& scheduled : optimizers.schedulers()) {
+    schedulers.push_back(json::parse(scheduled.scheduler->state_dict()));
+  }
+  out.metadata["optimizers"] = options.dump();
+  out.metadata["schedulers"] = schedulers.dump();
+}
+
+void load_optimizer(optim::Optimizer& optimizer, const json& saved, const NamedTensors& parameters,
+                    const Checkpoint& checkpoint, const std::string& prefix, const std::string& path) {
+  auto& groups = optimizer.param_groups();
+  if (saved.at("name") != optimizer.name() || saved.at("groups").size() != groups.size()) {
+    throw Error("E015",
+                str(path, " was saved with ", saved.at("name").get<std::string>(), " and ", saved.at("groups").size(),
+                    " parameter groups; configure_optimizers gives ", optimizer.name(), " and ", groups.size()),
+                "use the optimizer that the file was saved with");
+  }
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const json& group = saved.at("groups")[i];
+    for (const auto& field : groups[i].options().fields()) {
+      if (const auto found = group.find(field.name); found != group.end()) field.set(found->get<double>());
+    }
+  }
+  NamedTensors state;
+  for (const auto& item : checkpoint.others) {
+    if (item.key().rfind(prefix, 0) == 0) state.insert(item.key().substr(prefix.size()), item.value());
+  }
+  optimizer.load_named_state(parameters, state);
+}
+
+void load_optimizers(const Optimizers& optimizers, const NamedTensors& parameters, const Checkpoint& checkpoint,
+                     const std::string& path) {
+  const json saved = json::parse(checkpoint.text("optimizers"));
+  FULMEN_CHECK(saved.size() == optimizers.size(), path, " was saved with ", saved.size(),
+               " optimizers; configure_optimizers gives ", optimizers.size());
+  for (size_t i = 0; i < saved.size(); ++i) {
+    load_optimizer(optimizers[i], saved[i], parameters, checkpoint, optimizer_prefix(i), path);
+  }
+  const json schedulers = json::parse(checkpoint.text("schedulers"));
+  FULMEN_CHECK(schedulers.size() == optimizers.schedulers().size(), path, " was saved with ", schedulers.size(),
+               " schedulers; configure_optimizers gives ", optimizers.schedulers().size());
+  for (size_t i = 0; i < schedulers.size(); ++i) {
+    optimizers.schedulers()[i].scheduler->load_state_dict(schedulers[i].dump());
+  }
+}
+
 }  // namespace
 
 Checkpoint Run::state(bool weights_only) {
@@ -111,17 +166,7 @@ Checkpoint Run::state(bool weights_only) {
   out.metadata["transforms"] = kinds.dump();
 
   if (!weights_only) {
-    if (optim::Optimizer* optimizer = optimizers.optimizer().get()) {
-      for (const auto& item : optimizer->named_state(module->named_parameters())) {
-        out.others.insert("optim.0." + item.key(), item.value());
-      }
-      out.metadata["optimizers"] = json::array({options_of(*optimizer)}).dump();
-    }
-    json schedulers = json::array();
-    for (const auto& scheduled : optimizers.schedulers()) {
-      schedulers.push_back(json::parse(scheduled.scheduler->state_dict()));
-    }
-    out.metadata["schedulers"] = schedulers.dump();
+    save_optimizers(optimizers, module->named_parameters(), out);
     out.others.insert("rng.cpu", tensor_of(default_generator()->state(), kLong));
     if (device.is_cuda()) out.others.insert("rng.cuda", tensor_of(default_generator(device)->state(), kLong));
     if (train_loader) out.others.insert("sampler", tensor_of(train_loader->state(), kLong));
@@ -142,7 +187,6 @@ Checkpoint Run::state(bool weights_only) {
 
 void Run::restore_module_state(const Checkpoint& checkpoint, const std::string& path) {
   detail::restore_module(*module, checkpoint, path, true);
-  if (stage != Stage::Fit) return;
   if (data_module) data_module->load_state_dict(checkpoint.text("data_module"));
   call_callbacks({"on_load_checkpoint", LogRule::Forbidden}, &Callback::on_load_checkpoint, checkpoint);
   const std::string& states = checkpoint.text("callbacks");
@@ -163,42 +207,15 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
                 "load_from_checkpoint and start a new fit");
   }
   reading(path, "the state of the run", [&] {
-    if (optim::Optimizer* optimizer = optimizers.optimizer().get()) {
-      const json saved = json::parse(checkpoint.text("optimizers")).at(0);
-      auto& groups = optimizer->param_groups();
-      if (saved.at("name") != optimizer->name() || saved.at("groups").size() != groups.size()) {
-        throw Error(
-            "E015",
-            str(path, " was saved with ", saved.at("name").get<std::string>(), " and ", saved.at("groups").size(),
-                " parameter groups; configure_optimizers gives ", optimizer->name(), " and ", groups.size()),
-            "use the optimizer that the file was saved with");
-      }
-      for (size_t i = 0; i < groups.size(); ++i) {
-        for (const auto& field : groups[i].options().fields()) {
-          const json& group = saved.at("groups")[i];
-          if (const auto found = group.find(field.name); found != group.end()) field.set(found->get<double>());
-        }
-      }
-      NamedTensors state;
-      const std::string prefix = "optim.0.";
-      for (const auto& item : checkpoint.others) {
-        if (item.key().rfind(prefix, 0) == 0) state.insert(item.key().substr(prefix.size()), item.value());
-      }
-      optimizer->load_named_state(module->named_parameters(), state);
-    }
-    const json schedulers = json::parse(checkpoint.text("schedulers"));
-    FULMEN_CHECK(schedulers.size() == optimizers.schedulers().size(), path, " was saved with ", schedulers.size(),
-                 " schedulers; configure_optimizers gives ", optimizers.schedulers().size());
-    for (size_t i = 0; i < schedulers.size(); ++i) {
-      optimizers.schedulers()[i].scheduler->load_state_dict(schedulers[i].dump());
-    }
+    load_optimizers(optimizers, module->named_parameters(), checkpoint, path);
     progress = progress_from_json(json::parse(checkpoint.text("loops")));
     if (max_epochs >= 0 && progress.epoch > max_epochs) {
       throw Error("E016", str(path, " has done ", progress.epoch, " epochs, more than max_epochs = ", max_epochs),
                   "raise max_epochs");
     }
-    if (options.lightning_quirks) return;  // Lightning's checkpoints hold no metrics
+    if (options.lightning_compatible) return;  // Lightning's checkpoints hold no metrics
     metrics.restore(checkpoint.text("metrics"), values_of<double>(checkpoint, "metrics", kDouble, path));
+    if (progress.point == Progress::Point::EpochStart) metrics.open(MetricBook::Page::Training, true);
   });
   resumed_random = values_of<uint64_t>(checkpoint, "rng.cpu", kLong, path);
   resumed_cuda_random = values_of<uint64_t>(checkpoint, "rng.cuda", kLong, path);
@@ -206,6 +223,7 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
 }
 
 void Run::restore_position() {
+  if (options.lightning_compatible) return resumed_sampler.clear();
   if (!resumed_sampler.empty()) train_loader->load_state(resumed_sampler);
   if (!resumed_random.empty()) default_generator()->set_state(resumed_random);
   if (!resumed_cuda_random.empty() && device.is_cuda()) default_generator(device)->set_state(resumed_cuda_random);

@@ -4,6 +4,7 @@
 #include <fulmen/trainer/model_summary.h>
 #include <fulmen/trainer/progress_bar.h>
 #include <fulmen/trainer/run.h>
+#include <fulmen/trainer/timer.h>
 
 #include <algorithm>
 #include <csignal>
@@ -67,7 +68,7 @@ std::string Callback::state_key() const { return nn::type_name(typeid(*this)); }
 
 Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std::move(settings)) {
   TrainerOptions& o = options;
-  max_epochs = o.max_epochs.value_or(o.max_steps >= 0 ? -1 : 1000);
+  max_epochs = o.max_epochs.value_or(o.max_steps >= 0 || !o.max_time.empty() ? -1 : 1000);
   loggers = o.loggers;
   if (loggers.empty() && o.logger) loggers.push_back(std::make_shared<CsvLogger>(o.default_root_dir));
   own_callbacks = o.callbacks;
@@ -85,6 +86,7 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
   } else if (o.enable_checkpointing && !has<ModelCheckpoint>(own_callbacks)) {
     own_callbacks.push_back(std::make_shared<ModelCheckpoint>());
   }
+  if (!o.max_time.empty()) own_callbacks.push_back(std::make_shared<Timer>(o.max_time));
   if (o.enable_progress_bar && !has<ProgressBar>(own_callbacks)) {
     own_callbacks.push_back(std::make_shared<ProgressBar>());
   }
@@ -102,14 +104,16 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   requests = &loader_requests;
   data_module = loader_requests.data_module;
   running = true;
-  validating = sanity_checking = should_stop = interrupted = in_batch = is_last_batch = false;
+  validating = sanity_checking = should_stop = interrupted = in_batch = is_last_batch = stepped_in_batch = false;
+  accumulate_grad_batches = options.accumulate_grad_batches;
+  metrics.clear();
   if (what == Stage::Fit) {
     progress = Progress();
     train_loader.reset();
     val_loaders.clear();
     val_loaders_requested = false;
     num_training_batches = -1;
-    metrics.clear();
+    num_val_batches.clear();
     optimizers = {};
   }
   FULMEN_CHECK(!module->trainer_ || module->trainer_ == &trainer, "this module is being run by another trainer");
@@ -153,7 +157,7 @@ void Run::fail() noexcept try {
   auto tell = [&](const std::exception& exception) {
     call_callbacks({"on_exception", LogRule::Forbidden}, &Callback::on_exception, exception);
     if (data_module) data_module->on_exception(exception);
-    if (!options.lightning_quirks) {
+    if (!options.lightning_compatible) {
       if (data_module) data_module->teardown(stage);
       FULMEN_CALL(*this, teardown, Forbidden, stage);
     }
@@ -193,14 +197,22 @@ void Run::log_hyperparams() {
   for (const auto& logger : loggers) logger->log_hyperparams(module->hparams());
 }
 
-void Run::update_metrics() { metrics.publish(in_batch); }
+void Run::update_metrics() {
+  // As in Lightning, a sanity check of several loaders has no results.
+  if (in_batch || !(sanity_checking && num_val_batches.size() > 1)) metrics.publish(in_batch);
+}
 
 void Run::log_row(const Metrics& row, int64_t step) {
   if (loggers.empty() || row.empty()) return;
   Metrics complete = row;
   if (step < 0) {
-    complete.set("epoch", static_cast<double>(progress.epoch));
     step = progress.stepped;
+    if (const double* logged_step = row.find("step")) {  // a clock of the user's own
+      step = static_cast<int64_t>(*logged_step);
+      complete.erase("step");
+    } else if (!row.contains("epoch")) {
+      complete.set("epoch", static_cast<double>(progress.epoch));
+    }
   }
   for (const auto& logger : loggers) {
     logger->log_metrics(complete, step);
@@ -208,9 +220,14 @@ void Run::log_row(const Metrics& row, int64_t step) {
   }
 }
 
+bool Run::logs_this_step() const {
+  const int64_t every = options.log_every_n_steps;
+  return every > 0 && ((progress.stepped + 1) % every == 0 || should_stop);
+}
+
 int64_t Run::batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option) const {
   const std::optional<int64_t> all = loader.size();
-  if (!limit.is_fraction()) return all ? std::min(*all, limit.count()) : -1;
+  if (limit.is_count()) return all ? std::min(*all, limit.count()) : -1;
   if (!all) {
     if (limit.fraction() == 1.0) return -1;
     throw Error("E016", str(option, " is ", limit.fraction(), ", but the loader does not know its length"),

@@ -71,7 +71,10 @@ struct Run {
   Device device{DeviceType::CPU};
   Stage stage = Stage::Fit;
   bool running = false, validating = false, sanity_checking = false, should_stop = false, interrupted = false;
-  bool in_batch = false;  ///< metrics show step values
+  bool in_batch = false;          ///< metrics show step values
+  bool stepped_in_batch = false;  ///< a module that steps its own optimizers has done so
+  int64_t accumulate_grad_batches = 1;
+  std::string resumed_from;  ///< the checkpoint that a fit goes on from
   std::shared_ptr<data::LoaderEngine> train_loader, current_loader;
   AnyFunction<void()> request_training_data;  ///< while a fit begins: asks for the loader now
   Engines val_loaders;
@@ -93,6 +96,8 @@ struct Run {
   /// A row for the loggers; `step` -1 takes the training step and adds the epoch.
   void log_row(const Metrics& row, int64_t step = -1);
   void update_metrics();
+  /// The step under way has a row in the log, if it ends in an optimizer step.
+  bool logs_this_step() const;
 
   /// Calls a hook of all callbacks, then of the module.
   template <class... A>
@@ -107,6 +112,12 @@ struct Run {
     metrics.site = site;
     for (const auto& callback : callbacks) (callback.get()->*hook)(trainer, *module, arguments...);
   }
+
+  // --- fit_learn.cpp -------------------------------------------------------------------------------------------------
+  /// module.backward with the hooks around it.
+  void backward(const Tensor& loss);
+  /// A step of a module that optimizes manually: with its hook, and counted.
+  Tensor step_optimizer(optim::Optimizer& optimizer, const optim::Optimizer::LossClosure& closure);
 
   // --- evaluation.cpp ------------------------------------------------------------------------------------------------
   /// One pass of validation or test over all loaders; at most `limits[i]` batches of loader i (-1: all).

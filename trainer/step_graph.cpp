@@ -56,7 +56,7 @@ void StepGraph::record(const Step& step) {
   }
   run_.metrics.deferred = nullptr;
   graph_.capture_end();
-  for (const auto& group : run_.optimizers.optimizer()->param_groups()) {
+  for (const auto& group : run_.optimizers.first()->param_groups()) {
     for (const Tensor& parameter : group.params()) gradients_.emplace_back(parameter, parameter.grad());
   }
 }

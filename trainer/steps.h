@@ -1,5 +1,6 @@
 #pragma once
 #include <fulmen/tensor/any_function.h>
+#include <fulmen/trainer/data_module.h>
 #include <fulmen/trainer/lightning_module.h>
 
 namespace fulmen::trainer {
@@ -9,6 +10,11 @@ struct Overrides {
   bool training_step = false, validation_step = false, test_step = false, predict_step = false;
   bool configure_optimizers = false, optimizer_step = false;
   bool prepare_data = false, configure_model = false;
+};
+
+/// Which of the three hooks between loader and step somebody overrides.
+struct TransferOverrides {
+  bool before = false, move = false, after = false;
 };
 
 /// The user's module as the loops see it: its steps and the hooks that see a batch, without their types. A batch is
@@ -82,6 +88,13 @@ constexpr Overrides overrides_of() {
           .configure_model = FULMEN_OVERRIDES(M, configure_model, Hooks)};
 }
 
+template <class T, class Base>
+constexpr TransferOverrides transfer_overrides() {
+  return {.before = FULMEN_OVERRIDES(T, on_before_batch_transfer, Base),
+          .move = FULMEN_OVERRIDES(T, transfer_batch_to_device, Base),
+          .after = FULMEN_OVERRIDES(T, on_after_batch_transfer, Base)};
+}
+
 template <class M>
 concept ForwardsBatch = requires(M& m, const typename M::Batch& b) {
   { m.forward(b) } -> std::convertible_to<typename M::Prediction>;
@@ -117,20 +130,26 @@ class StepsOf final : public ModuleSteps {
   static constexpr Overrides overridden = detail::overrides_of<M>();
 
   explicit StepsOf(M& module, Sink sink = {}) : module_(module), sink_(std::move(sink)) {}
+  /// Hooks that a DataModule overrides take the place of the module's.
+  void transfer_with(DataModule<B>& data_module, const TransferOverrides& overrides) {
+    data_module_ = &data_module;
+    of_data_module_ = overrides;
+  }
 
   AnyLightningModule& module() override { return module_; }
   Overrides overrides() const override { return overridden; }
   AnyRef ref(const void* batch) const override { return {batch, typeid(B)}; }
   int64_t batch_size(const void* batch) const override { return data::batch_size(in(batch)); }
   void transfer(void* batch, Device device, int64_t loader) override {
-    constexpr bool custom = FULMEN_OVERRIDES(M, on_before_batch_transfer, L) ||
-                            FULMEN_OVERRIDES(M, transfer_batch_to_device, L) ||
-                            FULMEN_OVERRIDES(M, on_after_batch_transfer, L);
-    if (!custom && device.is_cpu()) return;
+    constexpr TransferOverrides own = detail::transfer_overrides<M, L>();
+    if (!(own.before || own.move || own.after) && !data_module_ && device.is_cpu()) return;
     B& b = *static_cast<B*>(batch);
-    b = typed().on_before_batch_transfer(std::move(b), loader);
-    b = typed().transfer_batch_to_device(std::move(b), device, loader);
-    b = typed().on_after_batch_transfer(std::move(b), loader);
+    b = of_data_module_.before ? data_module_->on_before_batch_transfer(std::move(b), loader)
+                               : typed().on_before_batch_transfer(std::move(b), loader);
+    b = of_data_module_.move ? data_module_->transfer_batch_to_device(std::move(b), device, loader)
+                             : typed().transfer_batch_to_device(std::move(b), device, loader);
+    b = of_data_module_.after ? data_module_->on_after_batch_transfer(std::move(b), loader)
+                              : typed().on_after_batch_transfer(std::move(b), loader);
   }
 
   void keep(const void* batch) override {
@@ -198,6 +217,8 @@ class StepsOf final : public ModuleSteps {
 
   M& module_;
   Sink sink_;
+  DataModule<B>* data_module_ = nullptr;
+  TransferOverrides of_data_module_;
   std::optional<P> prediction_;
   std::optional<B> kept_;
 };

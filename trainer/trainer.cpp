@@ -17,6 +17,7 @@ void check_option(bool good, const char* option, const T& value, const char* all
 }
 
 void check_amount(const char* option, const Amount& amount) {
+  if (amount.is_duration()) throw Error("E016", str(option, " is a time"), "give a number of batches, or a fraction");
   if (amount.is_fraction()) {
     check_option(amount.fraction() >= 0 && amount.fraction() <= 1, option, amount.fraction(),
                  "a fraction from 0.0 to 1.0, or a number of batches");
@@ -39,10 +40,13 @@ void check(const TrainerOptions& o) {
   check_amount("limit_test_batches", o.limit_test_batches);
   check_amount("limit_predict_batches", o.limit_predict_batches);
   check_amount("overfit_batches", o.overfit_batches);
-  check_amount("val_check_interval", o.val_check_interval);
   const Amount& interval = o.val_check_interval;
-  check_option(interval.is_fraction() ? interval.fraction() > 0 : interval.count() > 0, "val_check_interval", 0,
-               "more than 0");
+  if (!interval.is_duration()) check_amount("val_check_interval", interval);
+  if (!o.max_time.empty()) seconds_of(o.max_time, "max_time");
+  check_option(o.reload_dataloaders_every_n_epochs >= 0, "reload_dataloaders_every_n_epochs",
+               o.reload_dataloaders_every_n_epochs, "0 (never) or more");
+  check_option(interval.is_duration() || interval.is_fraction() ? interval.fraction() > 0 : interval.count() > 0,
+               "val_check_interval", 0, "more than 0");
   if (!o.check_val_every_n_epoch && interval.is_fraction()) {
     throw Error("E016", "check_val_every_n_epoch is not set, and val_check_interval is a fraction of an epoch",
                 "give val_check_interval as a number of batches");
@@ -126,16 +130,15 @@ std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, co
   FULMEN_CHECK(testing ? overrides.test_step : overrides.validation_step, stage_name(stage), ": the module has no ",
                testing ? "test_step" : "validation_step", "; override it");
   std::vector<Metrics> results;
-  {
+  const Amount& limit = testing ? run.options.limit_test_batches : run.options.limit_val_batches;
+  if (limit != Amount(0)) {
     InferenceMode inference(run.options.inference_mode);
     AutoGradMode no_grad(false);
     const Engines loaders =
         testing ? (requests.test ? requests.test() : Engines()) : (requests.val ? requests.val() : Engines());
     FULMEN_CHECK(!loaders.empty(), stage_name(stage), ": there is no loader; pass one, or override ",
                  testing ? "test_dataloader()" : "val_dataloader()", " in the module");
-    run.num_val_batches =
-        run.batches_of(loaders, testing ? run.options.limit_test_batches : run.options.limit_val_batches,
-                       testing ? "limit_test_batches" : "limit_val_batches");
+    run.num_val_batches = run.batches_of(loaders, limit, testing ? "limit_test_batches" : "limit_val_batches");
     results = run.evaluate(stage, loaders, run.num_val_batches);
   }
   run.end();
@@ -161,7 +164,7 @@ size_t Trainer::run_predict(ModuleSteps& steps, const LoaderRequests& requests, 
   run.begin(Stage::Predict, steps, requests, checkpoint ? &*checkpoint : nullptr, path);
   run.log_hyperparams();
   size_t count = 0;
-  {
+  if (run.options.limit_predict_batches != Amount(0)) {
     InferenceMode inference(run.options.inference_mode);
     AutoGradMode no_grad(false);
     const Engines loaders = requests.predict ? requests.predict() : Engines();
@@ -224,14 +227,26 @@ int64_t Trainer::estimated_stepping_batches() const {
   if (run_->request_training_data) run_->request_training_data();
   const int64_t batches = run_->num_training_batches;
   if (batches < 0 || run_->max_epochs < 0) return o.max_steps;
-  const int64_t steps = (batches + o.accumulate_grad_batches - 1) / o.accumulate_grad_batches * run_->max_epochs;
+  const int64_t window = run_->accumulate_grad_batches;
+  const int64_t steps = (batches + window - 1) / window * run_->max_epochs;
   return o.max_steps < 0 ? steps : std::min(steps, o.max_steps);
 }
 
 bool Trainer::should_stop() const { return run_->should_stop; }
 void Trainer::set_should_stop(bool stop) { run_->should_stop = stop; }
 bool Trainer::interrupted() const { return run_->interrupted; }
-optim::Optimizer* Trainer::optimizer() const { return run_->optimizers.optimizer().get(); }
+optim::Optimizer* Trainer::optimizer() const { return run_->optimizers.first(); }
+Optimizers& Trainer::optimizers() const { return run_->optimizers; }
+int64_t Trainer::accumulate_grad_batches() const { return run_->accumulate_grad_batches; }
+void Trainer::set_accumulate_grad_batches(int64_t batches) {
+  check_option(batches >= 1, "accumulate_grad_batches", batches, "1 or more");
+  run_->accumulate_grad_batches = batches;
+}
+bool Trainer::logs_this_step() const { return run_->logs_this_step(); }
+int64_t Trainer::logged_steps() const { return run_->progress.stepped; }
+void Trainer::add_callback_metric(std::string_view name, double value) { run_->metrics.callback.set(name, value); }
+int64_t Trainer::max_epochs() const { return run_->max_epochs; }
+const std::string& Trainer::ckpt_path() const { return run_->resumed_from; }
 const std::vector<std::shared_ptr<Callback>>& Trainer::callbacks() const { return run_->callbacks; }
 const std::vector<std::shared_ptr<Logger>>& Trainer::loggers() const { return run_->loggers; }
 

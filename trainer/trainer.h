@@ -17,6 +17,7 @@ using Engines = std::vector<std::shared_ptr<data::LoaderEngine>>;
 struct LoaderRequests {
   AnyFunction<Engines()> train{}, val{}, test{}, predict{};
   AnyDataModule* data_module = nullptr;
+  TransferOverrides data_module_transfers = {};
 };
 
 namespace detail {
@@ -251,7 +252,21 @@ class Trainer {
   /// Whether Ctrl-C (or a TERM signal) ended the last run early. The step under way was finished and, in fit, a
   /// checkpoint "interrupted.ckpt" written.
   bool interrupted() const;
+  /// The first optimizer of the fit that is under way (null if there is none), and all of them with their schedulers.
   optim::Optimizer* optimizer() const;
+  Optimizers& optimizers() const;
+  /// Batches whose gradients make one optimizer step; callbacks may change it between epochs.
+  int64_t accumulate_grad_batches() const;
+  void set_accumulate_grad_batches(int64_t batches);
+  /// Whether the step under way has a row in the log; and how many steps the log has seen.
+  bool logs_this_step() const;
+  int64_t logged_steps() const;
+  /// Puts a value where EarlyStopping and ModelCheckpoint look, without logging it.
+  void add_callback_metric(std::string_view name, double value);
+  /// -1 for no limit.
+  int64_t max_epochs() const;
+  /// The checkpoint that this fit goes on from; empty if it is a new one.
+  const std::string& ckpt_path() const;
   const std::vector<std::shared_ptr<Callback>>& callbacks() const;
   /// The first ModelCheckpoint; null if there is none.
   ModelCheckpoint* checkpoint_callback() const;
@@ -268,19 +283,28 @@ class Trainer {
 
  private:
   friend class AnyLightningModule;
+  friend class LightningOptimizer;
   friend struct Run;
 
   template <class D>
   static LoaderRequests with(D& data) {
     LoaderRequests requests = detail::requests_of(data);
     requests.data_module = &data;
+    requests.data_module_transfers = detail::transfer_overrides<D, DataModule<typename D::Batch>>();
     return requests;
+  }
+  template <class M>
+  static void use_transfers(StepsOf<M>& steps, const LoaderRequests& requests) {
+    if (const TransferOverrides& t = requests.data_module_transfers; t.before || t.move || t.after) {
+      steps.transfer_with(static_cast<DataModule<typename M::Batch>&>(*requests.data_module), t);
+    }
   }
   // Inlined, so that a user's step is three frames below fit(): run_fit, StepsOf, the step.
   template <class M>
   [[gnu::always_inline]] void fit_requests(M& module, const LoaderRequests& requests, const FitOptions& options) {
     if constexpr (detail::check_trainable<M>()) {
       StepsOf<M> steps(module);
+      use_transfers(steps, requests);
       run_fit(steps, requests, options);
     }
   }
@@ -289,6 +313,7 @@ class Trainer {
                                          const RunOptions& options) {
     detail::check_module<M>();
     StepsOf<M> steps(module);
+    use_transfers(steps, requests);
     return run_evaluation(stage, steps, requests, options);
   }
   template <class M>
@@ -308,6 +333,7 @@ class Trainer {
       all[static_cast<size_t>(loader)].push_back(std::move(prediction));
       return true;
     });
+    use_transfers(steps, requests);
     const size_t loaders = run_predict(steps, requests, options);
     all.resize(loaders);
     return all;

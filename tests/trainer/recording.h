@@ -7,47 +7,62 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
-// A module, callbacks and a logger that write down every hook, in the form of the recorded Lightning runs:
+// A module, callbacks, a data module and a logger that write down every hook, in the form of recorded Lightning runs:
 // `module.on_train_batch_end batch_idx=0 | e=0 s=1 train T G | {...}` is who.hook arguments | epoch, step, stage,
 // training or evaluation mode, gradient mode | values. The model is Linear(2, 1) with fixed weights, x = [i, i + 1], y
-// = [i].
+// = [i]. What a module does beyond that is its plan (tests/trainer/recordings/README.md).
 namespace fulmen::trainer::testing {
 
 using Json = nlohmann::json;
 using Batch = data::Example<>;
 
+/// A batch of one loader, or of two at once.
+struct RecordedBatch {
+  Batch a;
+  std::optional<Batch> b = {};
+};
+using RecordedLoader = data::DataLoader<RecordedBatch>;
+
 struct Recorder {
   std::vector<std::string> lines;
   Trainer* trainer = nullptr;
   nn::Module* module = nullptr;
+  std::string folder;  ///< of the checkpoints
+
   void add(const std::string& event, const Json& values = {});
+  /// Puts `trainer.save_checkpoint` before the events that belong to it.
+  void saved(const std::string& path);
+
+ private:
+  void note_removed();
+  std::string context() const;
+  std::set<std::string> files_;
 };
 
 Json list_of(const Tensor& tensor);
 Json metrics_of(const Trainer& trainer);
 data::DataLoader<Batch> loader_of(int64_t first, int64_t samples, bool shuffle = false);
 
-/// What kind of module a recorded run used, by the name it has there.
-struct Behaviour {
-  bool serves_validation = false, two_loaders = false, returns_dict = false, skips_second_batch = false;
-  bool raises_in_second_batch = false, shows_progress = true, shuffle = false;
-};
-
-class RecordedModule : public LightningModule<Batch, Tensor> {
+class RecordedModule : public LightningModule<RecordedBatch, Tensor> {
  public:
   struct Hparams {
     double lr = 0.01, momentum = 0;
-    void fields(auto&& f) { f("lr", lr), f("momentum", momentum); }
+    std::string kind = {};
+    void fields(auto&& f) {
+      f("lr", lr), f("momentum", momentum);
+      if (!kind.empty()) f("kind", kind);
+    }
   };
-  RecordedModule(Recorder& recorder, Behaviour behaviour, Hparams hparams);
+  RecordedModule(Recorder& recorder, Json plan);
 
-  StepOutput training_step(const Batch& batch, int64_t batch_idx) override;
-  StepOutput validation_step(const Batch& batch, int64_t batch_idx, int64_t loader) override;
-  StepOutput test_step(const Batch& batch, int64_t batch_idx, int64_t loader) override;
-  Tensor predict_step(const Batch& batch, int64_t batch_idx, int64_t loader) override;
+  StepOutput training_step(const RecordedBatch& batch, int64_t batch_idx) override;
+  StepOutput validation_step(const RecordedBatch& batch, int64_t batch_idx, int64_t loader) override;
+  StepOutput test_step(const RecordedBatch& batch, int64_t batch_idx, int64_t loader) override;
+  Tensor predict_step(const RecordedBatch& batch, int64_t batch_idx, int64_t loader) override;
   Optimizers configure_optimizers() override;
   std::vector<std::shared_ptr<Callback>> configure_callbacks() override;
   Loader train_dataloader() override;
@@ -61,18 +76,19 @@ class RecordedModule : public LightningModule<Batch, Tensor> {
   void backward(const Tensor& loss) override;
   void configure_gradient_clipping(optim::Optimizer& optimizer, std::optional<double> value,
                                    ClipAlgorithm algorithm) override;
-  Batch on_before_batch_transfer(Batch batch, int64_t loader) override;
-  Batch transfer_batch_to_device(Batch batch, Device device, int64_t loader) override;
-  Batch on_after_batch_transfer(Batch batch, int64_t loader) override;
+  void lr_scheduler_step(const Optimizers::Scheduled& scheduled, std::optional<double> metric) override;
+  RecordedBatch on_before_batch_transfer(RecordedBatch batch, int64_t loader) override;
+  RecordedBatch transfer_batch_to_device(RecordedBatch batch, Device device, int64_t loader) override;
+  RecordedBatch on_after_batch_transfer(RecordedBatch batch, int64_t loader) override;
 
-  int on_train_batch_start(const Batch&, int64_t batch_idx) override;
-  void on_train_batch_end(const StepOutput& output, const Batch&, int64_t batch_idx) override;
-  void on_validation_batch_start(const Batch&, int64_t batch_idx, int64_t loader) override;
-  void on_validation_batch_end(const StepOutput&, const Batch&, int64_t batch_idx, int64_t loader) override;
-  void on_test_batch_start(const Batch&, int64_t batch_idx, int64_t loader) override;
-  void on_test_batch_end(const StepOutput&, const Batch&, int64_t batch_idx, int64_t loader) override;
-  void on_predict_batch_start(const Batch&, int64_t batch_idx, int64_t loader) override;
-  void on_predict_batch_end(const Tensor&, const Batch&, int64_t batch_idx, int64_t loader) override;
+  int on_train_batch_start(const RecordedBatch&, int64_t batch_idx) override;
+  void on_train_batch_end(const StepOutput& output, const RecordedBatch&, int64_t batch_idx) override;
+  void on_validation_batch_start(const RecordedBatch&, int64_t batch_idx, int64_t loader) override;
+  void on_validation_batch_end(const StepOutput&, const RecordedBatch&, int64_t batch_idx, int64_t loader) override;
+  void on_test_batch_start(const RecordedBatch&, int64_t batch_idx, int64_t loader) override;
+  void on_test_batch_end(const StepOutput&, const RecordedBatch&, int64_t batch_idx, int64_t loader) override;
+  void on_predict_batch_start(const RecordedBatch&, int64_t batch_idx, int64_t loader) override;
+  void on_predict_batch_end(const Tensor&, const RecordedBatch&, int64_t batch_idx, int64_t loader) override;
 
   void on_before_zero_grad(optim::Optimizer&) override { add("on_before_zero_grad"); }
   void on_before_backward(const Tensor& loss) override;
@@ -84,7 +100,7 @@ class RecordedModule : public LightningModule<Batch, Tensor> {
   void on_load_checkpoint(const Checkpoint&) override { add("on_load_checkpoint"); }
 
 #define RECORDED(hook) \
-  void hook() override { add(#hook); }
+  void hook() override { add_and_log(#hook); }
 #define RECORDED_VERB(hook)     \
   void hook() override {        \
     add(#hook);                 \
@@ -119,22 +135,62 @@ class RecordedModule : public LightningModule<Batch, Tensor> {
 #undef RECORDED
 #undef RECORDED_VERB
 
-  Tensor forward(const Tensor& x) { return layer->forward(x); }
+  /// layer->forward(x), rounded as on the machine of the recordings: products first, and no fused multiply-add.
+  Tensor forward(const Tensor& x);
   Json weights() const;
   Json gradients() const;
+  const Json& plan() const { return plan_; }
 
   Hparams hp;
   nn::Linear layer{nullptr};
 
  private:
   void add(const std::string& event, const Json& values = {}) { recorder_.add("module." + event, values); }
+  /// Reports what the plan's "log" says for this hook.
+  void log_as_planned(const std::string& hook, double loss = 0, int64_t batch_idx = 0);
+  void add_and_log(const std::string& hook);
+  double learning_rate() const;
+  bool planned_at(const char* what, int64_t batch_idx) const;
+  Tensor loss_of(const RecordedBatch& batch);
+  void learn_manually(const Tensor& loss, int64_t batch_idx);
+  std::vector<Loader> loaders(const char* which, const std::vector<int64_t>& otherwise);
+
   Recorder& recorder_;
-  Behaviour behaviour_;
+  Json plan_;
+};
+
+/// The loaders that a plan names: "val": [5, 3] are two, with 5 samples and with 3.
+std::vector<RecordedLoader> planned_loaders(const Json& sizes);
+RecordedLoader planned_train_loader(const Json& plan);
+
+class RecordedDataModule : public DataModule<RecordedBatch> {
+ public:
+  RecordedDataModule(Recorder& recorder, Json plan) : recorder_(recorder), plan_(std::move(plan)) {}
+  void prepare_data() override { add("prepare_data"); }
+  void setup(Stage stage) override { add(std::string("setup stage=") + stage_name(stage)); }
+  void teardown(Stage stage) override { add(std::string("teardown stage=") + stage_name(stage)); }
+  void on_exception(const std::exception&) override { add("on_exception"); }
+  std::string state_dict() const override;
+  void load_state_dict(const std::string& json) override;
+  Loader train_dataloader() override;
+  std::vector<Loader> val_dataloader() override;
+  std::vector<Loader> test_dataloader() override;
+  std::vector<Loader> predict_dataloader() override;
+  RecordedBatch on_before_batch_transfer(RecordedBatch batch, int64_t loader) override;
+  RecordedBatch transfer_batch_to_device(RecordedBatch batch, Device device, int64_t loader) override;
+  RecordedBatch on_after_batch_transfer(RecordedBatch batch, int64_t loader) override;
+
+ private:
+  void add(const std::string& event, const Json& values = {}) const { recorder_.add("datamodule." + event, values); }
+  Recorder& recorder_;
+  Json plan_;
 };
 
 class RecordedCallback : public Callback {
  public:
-  RecordedCallback(Recorder& recorder, std::string name) : recorder_(recorder), name_(std::move(name)) {}
+  /// `logs`: hooks in which it logs `<name>_<hook>` = 1.
+  RecordedCallback(Recorder& recorder, std::string name, std::vector<std::string> logs = {})
+      : recorder_(recorder), name_(std::move(name)), logs_(std::move(logs)) {}
   std::string state_key() const override { return name_; }
   std::string state_dict() const override;
   void load_state_dict(const std::string& json) override;
@@ -157,9 +213,12 @@ class RecordedCallback : public Callback {
   void on_load_checkpoint(Trainer&, Module&, const Checkpoint&) override { add("on_load_checkpoint"); }
 
 #define RECORDED(hook) \
-  void hook(Trainer&, Module&) override { add(#hook); }
-#define RECORDED_WITH_METRICS(hook) \
-  void hook(Trainer& trainer, Module&) override { add_with_metrics(#hook, trainer); }
+  void hook(Trainer&, Module& module) override { add_and_log(#hook, module); }
+#define RECORDED_WITH_METRICS(hook)                      \
+  void hook(Trainer& trainer, Module& module) override { \
+    add_with_metrics(#hook, trainer);                    \
+    log_as_planned(#hook, module);                       \
+  }
   RECORDED(on_fit_start)
   RECORDED(on_fit_end)
   RECORDED(on_sanity_check_start)
@@ -186,8 +245,11 @@ class RecordedCallback : public Callback {
  private:
   void add(const std::string& event, const Json& values = {}) const { recorder_.add(name_ + "." + event, values); }
   void add_with_metrics(const std::string& event, const Trainer& trainer) const;
+  void log_as_planned(const std::string& hook, Module& module) const;
+  void add_and_log(const std::string& hook, Module& module) const;
   Recorder& recorder_;
   std::string name_;
+  std::vector<std::string> logs_;
 };
 
 class RecordedLogger : public Logger {
@@ -195,7 +257,10 @@ class RecordedLogger : public Logger {
   RecordedLogger(Recorder& recorder, std::string dir) : recorder_(recorder), dir_(std::move(dir)) {}
   void log_metrics(const Metrics& row, int64_t step) override;
   void log_hyperparams(const std::string& json) override;
-  void after_save_checkpoint(const std::string&) override { recorder_.add("logger.after_save_checkpoint"); }
+  void after_save_checkpoint(const std::string& path) override {
+    recorder_.saved(path);
+    recorder_.add("logger.after_save_checkpoint");
+  }
   void finalize(const std::string& status) override { recorder_.add("logger.finalize", {{"status", status}}); }
   std::string log_dir() override { return dir_; }
   Json rows = Json::array();

@@ -1,0 +1,122 @@
+#include <fulmen/autograd/grad_mode.h>
+#include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/tensor/error.h>
+#include <fulmen/trainer/stochastic_weight_averaging.h>
+#include <fulmen/trainer/trainer.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace fulmen::trainer {
+namespace {
+
+const std::string prefix = "swa.";
+
+/// All tensors that are averaged: f(name, tensor).
+template <class F>
+void for_each_averaged(const nn::Module& module, F&& f) {
+  NoGradGuard no_grad;
+  for (const auto& item : module.named_parameters()) f(item.key(), item.value().detach());
+  for (const auto& item : module.named_buffers()) {
+    if (item.value().defined() && item.value().is_floating_point()) f(item.key(), item.value().detach());
+  }
+}
+
+}  // namespace
+
+StochasticWeightAveraging::StochasticWeightAveraging(StochasticWeightAveragingOptions options)
+    : options_(std::move(options)) {
+  const auto& lrs = options_.swa_lrs;
+  if (lrs.empty() || std::any_of(lrs.begin(), lrs.end(), [](double lr) { return !(lr > 0); })) {
+    throw Error("E016", "StochasticWeightAveraging: swa_lrs must be positive numbers", "give one learning rate");
+  }
+  const Amount& start = options_.swa_epoch_start;
+  if (start.is_fraction() ? !(start.fraction() >= 0 && start.fraction() <= 1) : start.count() < 1) {
+    throw Error("E016", "StochasticWeightAveraging: swa_epoch_start is out of range",
+                "an epoch of 1 or more, or a fraction from 0.0 to 1.0");
+  }
+}
+
+void StochasticWeightAveraging::on_fit_start(Trainer& trainer, Module&) {
+  if (trainer.optimizers().size() != 1 || trainer.optimizers().schedulers().size() > 1) {
+    throw Error("E016", "StochasticWeightAveraging needs one optimizer with at most one scheduler",
+                "leave the others out, or use EMAWeightAveraging");
+  }
+  const Amount& start = options_.swa_epoch_start;
+  const int64_t epochs = trainer.max_epochs();
+  if (start.is_fraction() && epochs < 0) {
+    throw Error("E016", "StochasticWeightAveraging: swa_epoch_start is a fraction, but max_epochs is not set",
+                "give the epoch as a number");
+  }
+  const int64_t first =
+      start.is_fraction() ? static_cast<int64_t>(static_cast<double>(epochs) * start.fraction()) : start.count();
+  first_epoch_ = std::max<int64_t>(first - 1, 0);
+  last_epoch_ = epochs < 0 ? -1 : epochs - 1;
+  if (!std::exchange(resumed_, false)) {
+    averages_.clear();
+    averaged_ = 0;
+    latest_epoch_ = -1;
+    scheduled_ = false;
+  } else if (scheduled_) {
+    install_schedule(trainer);  // before its state is restored
+  }
+}
+
+void StochasticWeightAveraging::install_schedule(Trainer& trainer) {
+  Optimizers::Scheduled scheduled;
+  scheduled.scheduler = std::make_shared<optim::SWALR>(trainer.optimizers()[0], options_.swa_lrs,
+                                                       options_.annealing_epochs, options_.annealing_strategy);
+  trainer.optimizers().schedulers().assign(1, scheduled);
+}
+
+void StochasticWeightAveraging::on_train_epoch_start(Trainer& trainer, Module& module) {
+  const int64_t epoch = trainer.current_epoch();
+  if (epoch < first_epoch_ || (last_epoch_ >= 0 && epoch > last_epoch_)) return;
+  if (!std::exchange(scheduled_, true)) install_schedule(trainer);
+  if (epoch > latest_epoch_) update(module);
+  latest_epoch_ = epoch;
+}
+
+void StochasticWeightAveraging::update(Module& module) {
+  ++averaged_;
+  for_each_averaged(module, [&](const std::string& name, const Tensor& value) {
+    Tensor* mean = averages_.find(name);
+    if (mean) {
+      mean->add_((value - *mean) / Scalar(static_cast<double>(averaged_)));
+    } else {
+      averages_.insert(name, value.clone());
+    }
+  });
+}
+
+void StochasticWeightAveraging::on_train_end(Trainer& trainer, Module& module) {
+  if (averaged_ == 0 || (last_epoch_ >= 0 && trainer.current_epoch() - 1 != last_epoch_)) return;
+  for_each_averaged(module, [&](const std::string& name, Tensor value) {
+    if (const Tensor* mean = averages_.find(name)) value.copy_(*mean);
+  });
+}
+
+void StochasticWeightAveraging::on_save_checkpoint(Trainer&, Module&, Checkpoint& checkpoint) {
+  for (const auto& item : averages_) checkpoint.others.insert(prefix + item.key(), item.value());
+}
+
+void StochasticWeightAveraging::on_load_checkpoint(Trainer&, Module&, const Checkpoint& checkpoint) {
+  averages_.clear();
+  for (const auto& item : checkpoint.others) {
+    if (item.key().rfind(prefix, 0) == 0) averages_.insert(item.key().substr(prefix.size()), item.value());
+  }
+}
+
+std::string StochasticWeightAveraging::state_dict() const {
+  return nlohmann::json{{"averaged", averaged_}, {"latest_epoch", latest_epoch_}, {"scheduled", scheduled_}}.dump();
+}
+
+void StochasticWeightAveraging::load_state_dict(const std::string& json) {
+  const nlohmann::json state = nlohmann::json::parse(json);
+  averaged_ = state.at("averaged");
+  latest_epoch_ = state.at("latest_epoch");
+  scheduled_ = state.at("scheduled");
+  resumed_ = true;
+}
+
+}  // namespace fulmen::trainer
