@@ -127,7 +127,10 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
   update_metrics();
   std::vector<Metrics> results;
   for (size_t i = 0; i < loaders.size(); ++i) results.push_back(metrics.loader_results(static_cast<int64_t>(i)));
-  if (!sanity_checking) log_row(metrics.logger_row(false));
+  if (!sanity_checking) {
+    log_row(metrics.logger_row(false));
+    save_logs();
+  }
   if (stage == Stage::Fit && !sanity_checking) progress.point = Progress::Point::Validated;
   call({hooks.names[6], LogRule::Forbidden}, hooks.end, hooks.module_end);
   (module->*hooks.train)();

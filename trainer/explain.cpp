@@ -48,6 +48,9 @@ std::string Trainer::explain() const {
   }
   line(1, "on_train_start");
   line(1, epochs < 0 ? str("for each epoch:") : str("for each of at most ", epochs, " epochs:"));
+  if (o.reload_dataloaders_every_n_epochs > 0) {
+    line(2, str("[every ", o.reload_dataloaders_every_n_epochs, " epochs: train_dataloader, later val_dataloader]"));
+  }
   line(2, "on_epoch_start, on_train_epoch_start");
   line(2, str("for each batch (", text_of(o.limit_train_batches), "):"));
   line(3, "on_before_batch_transfer, transfer_batch_to_device, on_after_batch_transfer");
@@ -58,11 +61,14 @@ std::string Trainer::explain() const {
   line(3, "on_before_backward, backward, on_after_backward");
   line(3, str("on_before_optimizer_step, configure_gradient_clipping, optimizer_step",
               window > 1 ? str("   (last of every ", window, " batches, and of the epoch)") : str()));
-  line(3, "learning-rate schedulers of steps; after the last batch those of epochs");
+  line(3, "(automatic_optimization = false: training_step itself calls manual_backward and optimizer(i).step())");
+  line(3, "lr_scheduler_step: schedulers of steps; after the last batch those of epochs");
   line(3, "on_train_batch_end");
   if (o.log_every_n_steps > 0) line(3, str("a row for the loggers every ", o.log_every_n_steps, " steps"));
   line(3, validation_rhythm(o));
+  line(3, "lr_scheduler_step: those of steps that watch a metric");
   line(2, "on_train_epoch_end: callbacks, module, then EarlyStopping and ModelCheckpoint; on_epoch_end");
+  line(2, "lr_scheduler_step: those of epochs that watch a metric");
   line(2, "a row of epoch metrics for the loggers");
   line(1, "on_train_end, on_fit_end, teardown");
   text += "VALIDATION:\n";

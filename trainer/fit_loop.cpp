@@ -187,7 +187,8 @@ void FitLoop::end_epoch() {
   if (run.is_last_batch) move_schedulers(Interval::Epoch, true);
   --at_.stepped;  // the row of the epoch stands at the step of its last batch
   run.log_row(run.metrics.logger_row(false));
-  run.metrics.open(MetricBook::Page::Training, true);
+  run.save_logs();
+  if (run.is_last_batch) run.metrics.open(MetricBook::Page::Training, true);
   ++at_.stepped;
   ++at_.epoch;
   at_.cut_short = at_.point != Progress::Point::EpochDone;

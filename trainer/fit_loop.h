@@ -31,7 +31,7 @@ class FitLoop {
   /// on_train_batch_start; -1 ends the epoch.
   int start_batch();
   /// This batch closes the accumulation window, and the trainer steps the optimizer.
-  bool steps() const { return steps_ && automatic_; }
+  bool steps() const { return steps_ && automatic_ && !run_.optimizers.empty(); }
   /// TrainerOptions::cuda_graph: trains on the batch by replaying a recorded step; false if it has to be done as usual.
   bool replay(StepOutput& output);
   void enter_step();

@@ -77,6 +77,11 @@ MetricBook::Entry& MetricBook::find_or_add(std::string_view name, const LogOptio
     entry.suffix = suffix;
     entry.once = site.rule == LogRule::EpochOnly;
     entry.total = start_of(options.reduce);
+    if (!entry.on_step && !entry.on_epoch) refuse(site, name, "on_step and on_epoch are both false", "set one of them");
+    if (options.add_dataloader_idx && name.find("/dataloader_idx_") != std::string_view::npos) {
+      refuse(site, name, "the loader's number is added to the name by itself",
+             "log it without, or set add_dataloader_idx = false");
+    }
     found = list.insert(list.end(), std::move(entry));
   } else if (!same_arguments(*found, options, site.rule, suffix)) {
     refuse(site, name, "logged twice in the same hook with different arguments",

@@ -214,10 +214,11 @@ void Run::log_row(const Metrics& row, int64_t step) {
       complete.set("epoch", static_cast<double>(progress.epoch));
     }
   }
-  for (const auto& logger : loggers) {
-    logger->log_metrics(complete, step);
-    logger->save();
-  }
+  for (const auto& logger : loggers) logger->log_metrics(complete, step);
+}
+
+void Run::save_logs() {
+  for (const auto& logger : loggers) logger->save();
 }
 
 bool Run::logs_this_step() const {

@@ -95,6 +95,7 @@ struct Run {
   void log_hyperparams();
   /// A row for the loggers; `step` -1 takes the training step and adds the epoch.
   void log_row(const Metrics& row, int64_t step = -1);
+  void save_logs();
   void update_metrics();
   /// The step under way has a row in the log, if it ends in an optimizer step.
   bool logs_this_step() const;

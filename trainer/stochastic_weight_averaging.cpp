@@ -82,6 +82,7 @@ void StochasticWeightAveraging::update(Module& module) {
   for_each_averaged(module, [&](const std::string& name, const Tensor& value) {
     Tensor* mean = averages_.find(name);
     if (mean) {
+      if (!(mean->device() == value.device())) *mean = mean->to(value.device());  // from a checkpoint
       mean->add_((value - *mean) / Scalar(static_cast<double>(averaged_)));
     } else {
       averages_.insert(name, value.clone());

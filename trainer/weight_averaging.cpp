@@ -36,7 +36,12 @@ void WeightAveraging::setup(Trainer& trainer, Module& module, Stage stage) {
 }
 
 void WeightAveraging::on_fit_start(Trainer&, Module& module) {
-  if (averages_.is_empty()) start(module);
+  if (averages_.is_empty()) return start(module);
+  // What came from a checkpoint lies on the CPU.
+  for (const auto& item : averaged_tensors(module, use_buffers_)) {
+    Tensor& mean = averages_[item.key()];
+    if (!(mean.device() == item.value().device())) mean = mean.to(item.value().device());
+  }
 }
 
 void WeightAveraging::start(Module& module) {

@@ -157,6 +157,11 @@ TEST_SUITE("trainer") {
     CHECK_MESSAGE(message.find("E012: log: \"v\" in on_train_epoch_start: on_step is set") == 0, message);
     message = error([](Logging& m) { m.in_training = [&m](int64_t i) { m.log("v", 1.0, {.prog_bar = i % 2 == 0}); }; });
     CHECK_MESSAGE(message.find("logged twice in the same hook with different arguments") != std::string::npos, message);
+    message = error(
+        [](Logging& m) { m.in_training = [&m](int64_t) { m.log("v", 1.0, {.on_step = false, .on_epoch = false}); }; });
+    CHECK_MESSAGE(message.find("on_step and on_epoch are both false") != std::string::npos, message);
+    message = error([](Logging& m) { m.in_training = [&m](int64_t) { m.log("v/dataloader_idx_0", 1.0); }; });
+    CHECK_MESSAGE(message.find("the loader's number is added to the name by itself") != std::string::npos, message);
     message = error([](Logging& m) { m.in_predict = [&m] { m.log("v", 1.0); }; });
     CHECK_MESSAGE(message.find("E012: log: \"v\" in predict_step: logging is not allowed here") == 0, message);
   }

@@ -166,7 +166,7 @@ class Replay {
     } else if (entry == "test") {
       data ? trainer_->test(*module_, *data, options) : trainer_->test(*module_, options);
     } else {
-      data ? trainer_->predict(*module_, *data, options) : trainer_->predict(*module_, options);
+      data ? trainer_->predict_by_loader(*module_, *data, options) : trainer_->predict_by_loader(*module_, options);
     }
   }
 
