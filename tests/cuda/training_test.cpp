@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 #include <fulmen/data/transforms.h>
 #include <fulmen/fulmen.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "tests/trainer/small_model.h"
 
@@ -78,7 +80,8 @@ TEST_SUITE("cuda") {
   }
 
   TEST_CASE("a trainer on cuda: fit, predict, and a resumed run goes on bit for bit") {
-    const std::string file = std::string(std::getenv("TMPDIR") ? std::getenv("TMPDIR") : "/tmp") + "/fulmen_cuda.ckpt";
+    const std::string file =
+        (std::filesystem::temp_directory_path() / ("fulmen_cuda_" + std::to_string(::getpid()) + ".ckpt")).string();
     auto finish = [&](int64_t epochs, const std::string& from) {
       manual_seed(1);
       SmallModel model(SmallModel::Hparams{});
