@@ -118,8 +118,8 @@ if(FULMEN_EMULATOR_CHECKED)
   set(scripts "")
 elseif(FULMEN_CUDA STREQUAL "EMULATED")  # never installed, and the sources are checked in the other builds
   list(FILTER scripts INCLUDE REGEX "/(cuda_link|missing_kernel|adding_an_op)_test$")
-elseif(FULMEN_CUDA)  # users' programs are linked in the builds without CUDA
-  list(FILTER scripts EXCLUDE REGEX "/(adding_an_op|install|documents)_test$")
+elseif(FULMEN_CUDA)
+  list(FILTER scripts INCLUDE REGEX "/(cuda_link|no_driver|no_hopper_code)_test$")
 else()
   list(FILTER scripts EXCLUDE REGEX "/(adding_an_op|no_driver|no_hopper_code)_test$")
 endif()
@@ -132,8 +132,9 @@ if(FULMEN_SANITIZE STREQUAL "")
   endforeach()
 endif()
 
-# What nvcc made of the kernels.
+# What nvcc made of the kernels. Tests labelled nvcc need no GPU: they are those that CI runs in this build.
 if(FULMEN_CUDA AND NOT FULMEN_CUDA STREQUAL "EMULATED")
-  fulmen_add_test(gpu_code LABELS checks COMMAND ${PROJECT_SOURCE_DIR}/scripts/gpu_code check ${PROJECT_BINARY_DIR})
+  fulmen_add_test(gpu_code LABELS nvcc COMMAND ${PROJECT_SOURCE_DIR}/scripts/gpu_code check ${PROJECT_BINARY_DIR})
   set_tests_properties(gpu_code PROPERTIES SKIP_RETURN_CODE 77)
+  set_tests_properties(cuda_link_test no_driver_test no_hopper_code_test PROPERTIES LABELS nvcc)
 endif()
