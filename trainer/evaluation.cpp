@@ -83,6 +83,7 @@ void for_each_batch(Run& run, Stage stage, const StageHooks& hooks, LogRule batc
       metrics.begin_batch();
       metrics.site = {"on_before_batch_transfer", LogRule::Forbidden};
       steps.transfer(batch.get(), run.device, loader);
+      if (run.precision.converts_to()) steps.convert(batch.get(), *run.precision.converts_to());
       metrics.batch_size = steps.batch_size(batch.get());
       run.in_batch = true;
       run.call_callbacks({hooks.names[2], batch_rule}, hooks.batch_start, steps.ref(batch.get()), b, loader);
@@ -111,7 +112,11 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
   progress.validation_batches.resize(std::max(progress.validation_batches.size(), loaders.size()));
   for_each_batch(
       *this, what, hooks, LogRule::PerEpoch, loaders, limits, [&](const void* batch, int64_t b, int64_t loader) {
-        StepOutput output = steps->evaluation_step(what, batch, b, loader);
+        StepOutput output;
+        {
+          const Precision::Scope scope(precision);
+          output = steps->evaluation_step(what, batch, b, loader);
+        }
         output.detach();
         call_callbacks({hooks.names[4], LogRule::PerEpoch}, hooks.batch_end, output, steps->ref(batch), b, loader);
         steps->on_batch_end(what, output, batch, b, loader);
@@ -146,7 +151,10 @@ size_t Run::predict(const Engines& loaders, const std::vector<int64_t>& limits) 
   call({hooks.names[1], LogRule::Forbidden}, hooks.epoch_start, hooks.module_epoch_start);
   for_each_batch(*this, Stage::Predict, hooks, LogRule::Forbidden, loaders, limits,
                  [&](const void* batch, int64_t b, int64_t loader) {
-                   const AnyRef prediction = steps->predict_step(batch, b, loader);
+                   const AnyRef prediction = [&] {
+                     const Precision::Scope scope(precision);
+                     return steps->predict_step(batch, b, loader);
+                   }();
                    call_callbacks({hooks.names[4], LogRule::Forbidden}, &Callback::on_predict_batch_end, prediction,
                                   steps->ref(batch), b, loader);
                    steps->on_predict_batch_end(batch, b, loader);

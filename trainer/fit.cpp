@@ -16,7 +16,10 @@ void Trainer::run_fit(ModuleSteps& steps, const LoaderRequests& requests, const 
         StepOutput output;
         auto loss_and_gradients = [&]() __attribute__((always_inline))->Tensor {
           fit.enter_step();
-          output = steps.training_step(fit.batch(), run_->batch_idx);
+          {
+            const Precision::Scope scope(run_->precision);
+            output = steps.training_step(fit.batch(), run_->batch_idx);
+          }
           fit.learn(output);
           return output.loss();
         };

@@ -33,7 +33,11 @@ bool FitLoop::replay(StepOutput& output) {
       batch_.get(),
       [this](const void* batch) {
         enter_step();
-        StepOutput recorded = module_steps_.training_step(batch, run_.batch_idx);
+        StepOutput recorded;
+        {
+          const Precision::Scope scope(run_.precision);
+          recorded = module_steps_.training_step(batch, run_.batch_idx);
+        }
         learn(recorded);
         run_.optimizers.first()->step();
         return recorded;
@@ -109,9 +113,18 @@ void FitLoop::learn(StepOutput& output) {
 
 void FitLoop::prepare_step() {
   optim::Optimizer& optimizer = *run_.optimizers.first();
+  optim::GradScaler* scaler = run_.precision.scaler();
+  if (scaler) scaler->unscale_(optimizer);
   FULMEN_CALL(run_, on_before_optimizer_step, PerStep, optimizer);
   run_.module->configure_gradient_clipping(optimizer, run_.options.gradient_clip_val,
                                            run_.options.gradient_clip_algorithm);
+  if (scaler) run_.close_scaled_step(optimizer);
+}
+
+void Run::close_scaled_step(optim::Optimizer& optimizer) {
+  optim::GradScaler& scaler = *precision.scaler();
+  if (!scaler.gradients_are_finite(optimizer)) optimizer.zero_grad();  // a step without gradients changes nothing
+  scaler.update();
 }
 
 void FitLoop::count_step() {
@@ -142,14 +155,18 @@ void Run::backward(const Tensor& loss) {
   const HookSite site = metrics.site;
   FULMEN_CALL(*this, on_before_backward, PerStep, loss);
   metrics.site = {"backward", LogRule::PerStep};
-  module->backward(loss);
+  module->backward(precision.scaler() ? precision.scaler()->scale(loss) : loss);
   FULMEN_CALL(*this, on_after_backward, PerStep);
   metrics.site = site;
 }
 
 Tensor Run::step_optimizer(optim::Optimizer& optimizer, const optim::Optimizer::LossClosure& closure) {
   const HookSite site = metrics.site;
-  auto ready = [this, &optimizer] { FULMEN_CALL(*this, on_before_optimizer_step, PerStep, optimizer); };
+  auto ready = [this, &optimizer] {
+    if (precision.scaler()) precision.scaler()->unscale_(optimizer);
+    FULMEN_CALL(*this, on_before_optimizer_step, PerStep, optimizer);
+    if (precision.scaler()) close_scaled_step(optimizer);
+  };
   Tensor loss;
   if (closure) {
     loss = optimizer.step([&] {

@@ -86,6 +86,7 @@ int FitLoop::start_batch() {
   run.metrics.begin_batch();
   run.metrics.site = {"on_before_batch_transfer", LogRule::Forbidden};
   module_steps_.transfer(batch_.get(), run.device, 0);
+  if (run.precision.converts_to()) module_steps_.convert(batch_.get(), *run.precision.converts_to());
   run.metrics.batch_size = module_steps_.batch_size(batch_.get());
   run.in_batch = true;
   run.call_callbacks({"on_train_batch_start", LogRule::PerStep}, &Callback::on_train_batch_start,

@@ -184,6 +184,7 @@ void TrainerOptions::fields(FieldVisitor& f) {
   f("inference_mode", inference_mode);
   f("accelerator", accelerator);
   visit_text(f, "devices", devices);
+  f("precision", precision);
   f("cuda_graph", cuda_graph);
   f("default_root_dir", default_root_dir);
   f("logger", logger);

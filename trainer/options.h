@@ -121,6 +121,9 @@ struct TrainerOptions {
 
   /// validate, test and predict run in inference mode instead of no_grad.
   bool inference_mode = true;
+  /// "32-true"; "64-true", "bf16-true" or "16-true" for parameters and batches of that type; "bf16-mixed" or "16-mixed"
+  /// for float32 parameters and steps under Autocast, the latter with a scaled loss (GradScaler).
+  std::string precision = "32-true";
   /// "auto" (a CUDA device if there is one), "cpu" or "cuda"; "cuda" without a device: error E018.
   std::string accelerator = "auto";
   Devices devices = {};

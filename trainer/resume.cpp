@@ -178,6 +178,10 @@ Checkpoint Run::state(bool weights_only) {
       if (const std::string state = callback->state_dict(); !state.empty()) states[callback->state_key()] = state;
     }
     out.metadata["callbacks"] = states.dump();
+    if (const optim::GradScaler* scaler = precision.scaler()) {
+      out.metadata["scaler"] =
+          json{{"scale", scaler->get_scale()}, {"growth_tracker", scaler->growth_tracker()}}.dump();
+    }
     if (data_module) out.metadata["data_module"] = data_module->state_dict();
     call_callbacks({"on_save_checkpoint", LogRule::Forbidden}, &Callback::on_save_checkpoint, out);
   }
@@ -209,6 +213,10 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
   reading(path, "the state of the run", [&] {
     load_optimizers(optimizers, module->named_parameters(), checkpoint, path);
     progress = progress_from_json(json::parse(checkpoint.text("loops")));
+    if (const std::string& scaler = checkpoint.text("scaler"); !scaler.empty() && precision.scaler()) {
+      const json saved = json::parse(scaler);
+      precision.scaler()->load_state(saved.at("scale"), saved.at("growth_tracker"));
+    }
     if (max_epochs >= 0 && progress.epoch > max_epochs) {
       throw Error("E016", str(path, " has done ", progress.epoch, " epochs, more than max_epochs = ", max_epochs),
                   "raise max_epochs");

@@ -140,6 +140,8 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   module->configure_model();
   if (checkpoint) restore_module_state(*checkpoint, checkpoint_path);
   if (!device.is_cpu()) module->to(device);
+  precision = Precision(options.precision, device);
+  if (precision.converts_to()) module->to(*precision.converts_to());
 }
 
 void Run::end() {

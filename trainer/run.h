@@ -1,5 +1,6 @@
 #pragma once
 #include <fulmen/trainer/metric_book.h>
+#include <fulmen/trainer/precision.h>
 #include <fulmen/trainer/trainer.h>
 
 // What the loops share while a run is under way. Private to the trainer's sources.
@@ -69,6 +70,7 @@ struct Run {
   const LoaderRequests* requests = nullptr;
   Optimizers optimizers;
   Device device{DeviceType::CPU};
+  Precision precision;
   Stage stage = Stage::Fit;
   bool running = false, validating = false, sanity_checking = false, should_stop = false, interrupted = false;
   bool in_batch = false;          ///< metrics show step values
@@ -117,6 +119,8 @@ struct Run {
   // --- fit_learn.cpp -------------------------------------------------------------------------------------------------
   /// module.backward with the hooks around it.
   void backward(const Tensor& loss);
+  /// With a scaled loss: lets go of gradients that are not finite, and adjusts the scale.
+  void close_scaled_step(optim::Optimizer& optimizer);
   /// A step of a module that optimizes manually: with its hook, and counted.
   Tensor step_optimizer(optim::Optimizer& optimizer, const optim::Optimizer::LossClosure& closure);
 

@@ -28,6 +28,8 @@ class ModuleSteps {
   virtual int64_t batch_size(const void* batch) const = 0;
   /// The three transfer hooks.
   virtual void transfer(void* batch, Device device, int64_t dataloader_idx) = 0;
+  /// Floating-point tensors of the batch to another type.
+  virtual void convert(void* batch, ScalarType dtype) = 0;
 
   /// For a recorded step: copies the batch to memory that stays; puts another one there, false if its tensors have
   /// other shapes, dtypes or devices.
@@ -150,6 +152,12 @@ class StepsOf final : public ModuleSteps {
                              : typed().transfer_batch_to_device(std::move(b), device, loader);
     b = of_data_module_.after ? data_module_->on_after_batch_transfer(std::move(b), loader)
                               : typed().on_after_batch_transfer(std::move(b), loader);
+  }
+
+  void convert(void* batch, ScalarType dtype) override {
+    data::for_each_tensor(*static_cast<B*>(batch), [dtype](const std::string&, Tensor& t) {
+      if (t.is_floating_point()) t = t.to(dtype);
+    });
   }
 
   void keep(const void* batch) override {
