@@ -103,6 +103,8 @@ void for_each_batch(Run& run, Stage stage, const StageHooks& hooks, LogRule batc
 std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std::vector<int64_t>& limits) {
   const StageHooks& hooks = what == Stage::Test ? test_hooks : validation_hooks;
   metrics.open(MetricBook::Page::Evaluation, true);
+  module->evaluation_outputs_.clear();
+  module->evaluating_ = true;
   module->remember_modes();
   (module->*hooks.eval)();
   call({hooks.names[0], LogRule::EpochOnly}, hooks.start, hooks.module_start);
@@ -118,6 +120,7 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
           output = steps->evaluation_step(what, batch, b, loader);
         }
         output.detach();
+        if (module->collect_step_outputs) module->evaluation_outputs_.push_back(output);
         call_callbacks({hooks.names[4], LogRule::PerEpoch}, hooks.batch_end, output, steps->ref(batch), b, loader);
         steps->on_batch_end(what, output, batch, b, loader);
         int64_t& seen = progress.validation_batches[static_cast<size_t>(loader)];
@@ -139,6 +142,8 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
   if (stage == Stage::Fit && !sanity_checking) progress.point = Progress::Point::Validated;
   call({hooks.names[6], LogRule::Forbidden}, hooks.end, hooks.module_end);
   (module->*hooks.train)();
+  module->evaluating_ = false;
+  module->evaluation_outputs_.clear();
   return results;
 }
 

@@ -110,6 +110,7 @@ void FitLoop::end_batch(StepOutput& output) {
   ++at_.total_batches;
   at_.point = Progress::Point::BatchDone;
   output.detach();
+  if (run.module->collect_step_outputs) run.module->training_outputs_.push_back(output);
   run.call_callbacks({"on_train_batch_end", LogRule::PerStep}, &Callback::on_train_batch_end, output,
                      module_steps_.ref(batch_.get()), run.batch_idx);
   module_steps_.on_train_batch_end(output, batch_.get(), run.batch_idx);
@@ -189,6 +190,7 @@ void FitLoop::end_epoch() {
   --at_.stepped;  // the row of the epoch stands at the step of its last batch
   run.log_row(run.metrics.logger_row(false));
   run.save_logs();
+  run.module->training_outputs_.clear();
   if (run.is_last_batch) run.metrics.open(MetricBook::Page::Training, true);
   ++at_.stepped;
   ++at_.epoch;

@@ -24,6 +24,11 @@ void FitLoop::begin() {
   FULMEN_CALL(run, on_fit_start, Forbidden);
   run.log_hyperparams();
   if (checkpoint_) run.restore_training(*checkpoint_, ckpt_path_);
+  if (std::exchange(at_.epoch_was_done, false) && !run.options.lightning_compatible) {
+    --at_.epoch;
+    move_schedulers(Interval::Epoch, true);
+    ++at_.epoch;
+  }
   run.module->zero_grad();
   if (!checkpoint_) sanity_check();
   const bool resumed = checkpoint_.has_value();
@@ -34,7 +39,15 @@ void FitLoop::begin() {
   }
   request_loaders();
   if (resumed) run.restore_position();
-  if (reached_limits()) return;
+  if (resumed && run.options.lightning_compatible && at_.point == Progress::Point::BatchDone &&
+      at_.batches == run.num_training_batches) {
+    // Lightning takes the epoch for done, and begins the next one in the middle of its hooks.
+    ++at_.epoch;
+    ++at_.stepped;
+    at_.batches = 0;
+    at_.point = Progress::Point::BatchClosed;
+  }
+  if (reached_limits() || (run.should_stop && can_stop())) return;
   if (run.options.detect_anomaly) anomaly_ = std::make_unique<autograd::DetectAnomalyGuard>();
   since_validation_ = Stopwatch();
   if (validates_in(at_.epoch)) request_val_loaders();
@@ -47,17 +60,6 @@ void FitLoop::configure_optimizers() {
   Run& run = run_;
   const TrainerOptions& o = run.options;
   automatic_ = run.module->automatic_optimization;
-  if (!automatic_) {
-    auto refuse = [](bool set, const char* option) {
-      if (set) {
-        throw Error("E016", str(option, " is set, and the module optimizes manually"),
-                    str("leave ", option, " out and do it in training_step, or set automatic_optimization = true"));
-      }
-    };
-    refuse(o.gradient_clip_val.value_or(0) > 0, "gradient_clip_val");
-    refuse(o.accumulate_grad_batches != 1, "accumulate_grad_batches");
-    refuse(o.cuda_graph, "cuda_graph");
-  }
   run.metrics.site = {"configure_optimizers", LogRule::Forbidden};
   run.optimizers = run.module->configure_optimizers();
   if (automatic_ && run.optimizers.size() > 1) {

@@ -128,6 +128,10 @@ std::vector<LightningOptimizer> AnyLightningModule::optimizers() const {
   return list;
 }
 
+const std::vector<StepOutput>& AnyLightningModule::step_outputs() const {
+  return evaluating_ ? evaluation_outputs_ : training_outputs_;
+}
+
 const std::vector<Optimizers::Scheduled>& AnyLightningModule::lr_schedulers() const {
   return trainer().optimizers().schedulers();
 }

@@ -79,6 +79,10 @@ class AnyLightningModule : public nn::Module, public Hooks {
   const std::vector<Optimizers::Scheduled>& lr_schedulers() const;
   /// backward() of a loss with the hooks around it, for automatic_optimization = false.
   void manual_backward(const Tensor& loss);
+  /// True: the trainer keeps what the steps of an epoch returned, without graph, until the epoch's end hooks have run.
+  bool collect_step_outputs = false;
+  /// Those of the epoch that is under way (of validation while that runs), in order, one loader after the other.
+  const std::vector<StepOutput>& step_outputs() const;
   /// Only this optimizer's parameters require gradients, until untoggle_optimizer.
   void toggle_optimizer(const optim::Optimizer& optimizer);
   void untoggle_optimizer();
@@ -116,6 +120,7 @@ class AnyLightningModule : public nn::Module, public Hooks {
  private:
   friend class Trainer;
   friend struct Run;
+  friend class FitLoop;
   void add_transform(std::string name, std::shared_ptr<data::Preprocessor> transform);
   void log_unattached(std::string_view name);
   void remember_modes();
@@ -126,7 +131,9 @@ class AnyLightningModule : public nn::Module, public Hooks {
   std::string hparams_ = "{}";
   std::vector<RegisteredTransform> transforms_;
   std::vector<std::pair<nn::Module*, bool>> modes_;  // training flags to go back to
-  std::vector<Tensor> toggled_;                      // parameters that have to require gradients again
+  std::vector<StepOutput> training_outputs_, evaluation_outputs_;
+  bool evaluating_ = false;
+  std::vector<Tensor> toggled_;  // parameters that have to require gradients again
 };
 
 /// A model together with how it is trained, in Lightning's words: steps, hooks, optimizers. `Batch` is a Tensor, an

@@ -110,10 +110,10 @@ void MetricBook::open(Page page, bool fresh) {
   if (fresh) entries().clear();
 }
 
-void MetricBook::publish(bool step_values) {
+void MetricBook::publish(bool step_values, bool of_loaders) {
   for (const Entry& entry : entries()) {
     const bool wanted = step_values ? entry.on_step : entry.on_epoch;
-    if (!wanted) continue;
+    if (!wanted || (entry.suffix && !of_loaders)) continue;
     const double value = step_values ? entry.last : entry.reduced();
     const std::string name = entry.full_name(step_values);
     if (entry.logger) logged.set(name, value);

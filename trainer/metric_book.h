@@ -49,8 +49,9 @@ class MetricBook {
   void begin_batch() { cursor_ = 0; }
 
   // --- what came of it -----------------------------------------------------------------------------------------------
-  /// Brings the three lists below up to date from the open page: with step values, or with reduced ones.
-  void publish(bool step_values);
+  /// Brings the three lists below up to date from the open page: with step values, or with reduced ones; without
+  /// `of_loaders`, only what belongs to no single loader.
+  void publish(bool step_values, bool of_loaders = true);
   Metrics callback, logged, progress_bar;
 
   /// The values of the open page that go to the loggers, in order of appearance.

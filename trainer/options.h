@@ -116,7 +116,8 @@ struct TrainerOptions {
   /// accumulation window is divided by the full length, and outputs["loss"] is divided; global_step counts the steps of
   /// all optimizers, and batches that returned `skip`; a scheduler's frequency counts batches; a stop that was asked
   /// for before min_epochs stays asked for; a loss that is not finite is learned from; an exception skips teardown; a
-  /// fit that goes on within an epoch begins its data anew.
+  /// fit that goes on within an epoch begins its data anew,
+  /// and a second fit of a trainer goes on where the first ended.
   bool lightning_compatible = false;
 
   /// validate, test and predict run in inference mode instead of no_grad.

@@ -77,6 +77,7 @@ Progress progress_from_json(const json& j) {
   if (p.point == Progress::Point::EpochDone) {
     p.point = Progress::Point::EpochStart;
     p.epoch += 1;
+    p.epoch_was_done = true;
   }
   return p;
 }

@@ -1,10 +1,10 @@
 #include <fulmen/nn/type_name.h>
+#include <fulmen/trainer/callbacks/timer.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/model_checkpoint.h>
 #include <fulmen/trainer/model_summary.h>
 #include <fulmen/trainer/progress_bar.h>
 #include <fulmen/trainer/run.h>
-#include <fulmen/trainer/timer.h>
 
 #include <algorithm>
 #include <csignal>
@@ -31,6 +31,19 @@ void check_state_keys(const std::vector<std::shared_ptr<Callback>>& callbacks) {
                   "give them different options, or override state_key()");
     }
   }
+}
+
+/// Options that tell the trainer how to optimize, for a module that does it itself.
+void check_manual_optimization(const TrainerOptions& o) {
+  auto refuse = [](bool set, const char* option) {
+    if (set) {
+      throw Error("E016", str(option, " is set, and the module optimizes manually"),
+                  str("leave ", option, " out and do it in training_step, or set automatic_optimization = true"));
+    }
+  };
+  refuse(o.gradient_clip_val.value_or(0) > 0, "gradient_clip_val");
+  refuse(o.accumulate_grad_batches != 1, "accumulate_grad_batches");
+  refuse(o.cuda_graph, "cuda_graph");
 }
 
 volatile std::sig_atomic_t signal_raised = 0;
@@ -108,7 +121,8 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   accumulate_grad_batches = options.accumulate_grad_batches;
   metrics.clear();
   if (what == Stage::Fit) {
-    progress = Progress();
+    if (!options.lightning_compatible) progress = Progress();
+    module->training_outputs_.clear();
     train_loader.reset();
     val_loaders.clear();
     val_loaders_requested = false;
@@ -130,6 +144,7 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   std::stable_partition(callbacks.begin(), callbacks.end(),
                         [](const auto& c) { return c->order() != Callback::Order::Save; });
   check_state_keys(callbacks);
+  if (what == Stage::Fit && !module->automatic_optimization) check_manual_optimization(options);
 
   metrics.site = {"prepare_data", LogRule::Forbidden};
   if (data_module) data_module->prepare_data();
@@ -156,6 +171,7 @@ void Run::end() {
 
 void Run::fail() noexcept try {
   if (!running) return;
+  module->evaluating_ = false;
   auto tell = [&](const std::exception& exception) {
     call_callbacks({"on_exception", LogRule::Forbidden}, &Callback::on_exception, exception);
     if (data_module) data_module->on_exception(exception);
@@ -200,8 +216,8 @@ void Run::log_hyperparams() {
 }
 
 void Run::update_metrics() {
-  // As in Lightning, a sanity check of several loaders has no results.
-  if (in_batch || !(sanity_checking && num_val_batches.size() > 1)) metrics.publish(in_batch);
+  // As in Lightning, the loaders of a sanity check have no results if there are several.
+  metrics.publish(in_batch, in_batch || !(sanity_checking && num_val_batches.size() > 1));
 }
 
 void Run::log_row(const Metrics& row, int64_t step) {

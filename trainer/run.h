@@ -18,12 +18,13 @@ struct Progress {
     EpochDone,    ///< all of it: the next epoch comes next
   };
   Point point = Point::EpochStart;
-  bool cut_short = false;     ///< the epoch before `epoch` ended after `batches` batches, because the fit did
-  int64_t epoch = 0;          ///< epochs completed
-  int64_t batches = 0;        ///< batches done in this epoch
-  int64_t global_step = 0;    ///< optimizer steps
-  int64_t stepped = 0;        ///< batches that ended in an optimizer step; the loggers' clock
-  int64_t total_batches = 0;  ///< batches done in all epochs
+  bool epoch_was_done = false;  ///< restored from EpochDone: schedulers that watch a metric have still to move
+  bool cut_short = false;       ///< the epoch before `epoch` ended after `batches` batches, because the fit did
+  int64_t epoch = 0;            ///< epochs completed
+  int64_t batches = 0;          ///< batches done in this epoch
+  int64_t global_step = 0;      ///< optimizer steps
+  int64_t stepped = 0;          ///< batches that ended in an optimizer step; the loggers' clock
+  int64_t total_batches = 0;    ///< batches done in all epochs
   std::vector<int64_t> validation_batches;  ///< per loader, in all epochs
 };
 

@@ -1,10 +1,10 @@
 #include <doctest/doctest.h>
 #include <fulmen/data/combined.h>
-#include <fulmen/trainer/accumulation_scheduler.h>
+#include <fulmen/trainer/callbacks/accumulation_scheduler.h>
+#include <fulmen/trainer/callbacks/stochastic_weight_averaging.h>
+#include <fulmen/trainer/callbacks/timer.h>
+#include <fulmen/trainer/callbacks/weight_averaging.h>
 #include <fulmen/trainer/model_checkpoint.h>
-#include <fulmen/trainer/stochastic_weight_averaging.h>
-#include <fulmen/trainer/timer.h>
-#include <fulmen/trainer/weight_averaging.h>
 #include <tests/message_of.h>
 
 #include <cstring>
@@ -56,7 +56,7 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// A fit of two epochs; without `to` it leaves a checkpoint of every step in `folder`.
+/// A fit of two epochs; without `to` it leaves a checkpoint of every step and every epoch in `folder`.
 template <class M>
 void train(M& model, const data::DataLoader<typename M::Batch>& loader, const std::string& folder,
            const std::string& from, const std::string& to) {
@@ -66,15 +66,18 @@ void train(M& model, const data::DataLoader<typename M::Batch>& loader, const st
     options.callbacks = {std::make_shared<EMAWeightAveraging>(EMAWeightAveragingOptions{.decay = 0.8})};
   }
   if (to.empty()) {
-    options.callbacks.push_back(std::make_shared<ModelCheckpoint>(
-        ModelCheckpointOptions{.dirpath = folder, .filename = "{step}", .save_top_k = -1, .every_n_train_steps = 1}));
+    ModelCheckpointOptions of_steps{.dirpath = folder, .filename = "{step}", .save_top_k = -1};
+    ModelCheckpointOptions of_epochs{.dirpath = folder, .filename = "end-{epoch}", .save_top_k = -1};
+    of_steps.every_n_train_steps = 1;
+    options.callbacks.push_back(std::make_shared<ModelCheckpoint>(of_steps));
+    options.callbacks.push_back(std::make_shared<ModelCheckpoint>(of_epochs));
   }
   Trainer trainer(options);
   trainer.fit(model, loader, plane(false), {.ckpt_path = from});
   if (!to.empty()) trainer.save_checkpoint(to);
 }
 
-/// Goes on from every step of a run, and compares the end.
+/// Goes on from every checkpoint of a run, and compares the end.
 template <class Run>
 void check_every_step(Run&& run, size_t steps) {
   TemporaryFolder folder;
@@ -83,6 +86,7 @@ void check_every_step(Run&& run, size_t steps) {
   CHECK(files.size() == steps);
   run("", "", folder.path("whole.ckpt"));
   for (const std::string& file : files) {
+    if (file == "steps/end-epoch=1.ckpt") continue;  // nothing is left to do: no training, and no end of it
     run("", folder.path(file), folder.path("rest.ckpt"));
     CHECK_MESSAGE((bytes_of(folder.path("rest.ckpt")) == bytes_of(folder.path("whole.ckpt"))), file);
   }
@@ -102,7 +106,7 @@ TEST_SUITE("trainer") {
       fit_target(model);
       train(model, data::DataLoader<Batch>(all, {.batch_size = 5, .shuffle = true, .workers = 2}), folder, from, to);
     };
-    check_every_step(run, 6);
+    check_every_step(run, 6 + 2);
   }
 
   TEST_CASE("resume is exact with manual optimization: two optimizers, a scheduler") {
@@ -111,7 +115,7 @@ TEST_SUITE("trainer") {
       TwoOptimizers model;
       train(model, plane(true), folder, from, to);
     };
-    check_every_step(run, 16);
+    check_every_step(run, 16 + 2);
   }
 
   TEST_CASE("manual optimization: global_step counts batches that stepped, as Lightning on request steps") {
@@ -186,14 +190,40 @@ TEST_SUITE("trainer") {
           0);
   }
 
-  TEST_CASE("max_time ends a fit after the batch in which it is over") {
+  TEST_CASE("what steps returned reaches the hooks at the end of the epoch, on request") {
+    struct Collecting : SmallModel {
+      using SmallModel::SmallModel;
+      StepOutput validation_step(const Batch& batch, int64_t i, int64_t) override {
+        return Dict{{"rows", ones({batch.data.size(0)})}, {"index", ones({1}) * Scalar(static_cast<double>(i))}};
+      }
+      void on_train_epoch_end() override { trained.push_back(step_outputs().size()); }
+      void on_validation_epoch_end() override {
+        validated.push_back(step_outputs().size());
+        if (collect_step_outputs) last = step_outputs().back().outputs().at("rows").size(0);
+      }
+      std::vector<size_t> trained, validated;
+      int64_t last = 0;
+    } model(SmallModel::Hparams{});
+    fit_target(model);
+    TrainerOptions options = quiet(2);
+    options.num_sanity_val_steps = 0;
+    options.val_check_interval = 0.5;
+    Trainer(options).fit(model, plane(false), plane(false));
+    model.collect_step_outputs = true;
+    Trainer(options).fit(model, plane(false), plane(false));
+    CHECK(model.trained == std::vector<size_t>{0, 0, 8, 8});
+    CHECK(model.validated == std::vector<size_t>{0, 0, 0, 0, 8, 8, 8, 8});
+    CHECK(model.last == 2);
+  }
+
+  TEST_CASE("max_time that is over ends a fit") {
     SmallModel model(SmallModel::Hparams{});
     fit_target(model);
     TrainerOptions options = quiet(5);
     options.max_time = "00:00:00:00";
     Trainer trainer(options);
     trainer.fit(model, plane(false));
-    CHECK(trainer.global_step() == 1);
+    CHECK(trainer.global_step() == 0);
     CHECK(seconds_of("01:02:03:04", "max_time") == ((24 + 2) * 60 + 3) * 60 + 4);
   }
 

@@ -2,12 +2,12 @@
 
 #include <doctest/doctest.h>
 #include <fulmen/tensor/error.h>
-#include <fulmen/trainer/accumulation_scheduler.h>
+#include <fulmen/trainer/callbacks/accumulation_scheduler.h>
+#include <fulmen/trainer/callbacks/stochastic_weight_averaging.h>
+#include <fulmen/trainer/callbacks/weight_averaging.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/lr_monitor.h>
 #include <fulmen/trainer/model_checkpoint.h>
-#include <fulmen/trainer/stochastic_weight_averaging.h>
-#include <fulmen/trainer/weight_averaging.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -218,7 +218,8 @@ RecordedLines comparable(const RecordedLines& lines) {
       line = line.substr(0, values) + (only_hook ? "" : " | " + Json::parse(line.substr(values + 3)).dump());
     }
     // While a run resumes, Lightning's epoch counter lags behind until training starts.
-    if (line.rfind("module.train_dataloader | e=", 0) == 0) line = line.substr(0, 24);
+    const size_t request = line.find(".train_dataloader | e=");
+    if (request != std::string::npos) line = line.substr(0, request + 17);
     out.push_back(line);
   }
   return out;

@@ -30,8 +30,17 @@ class Recorder:
             mode = "T" if self.module.training else "E"
             line += f" | e={self.trainer.current_epoch} s={self.trainer.global_step} {stage} {mode} {gradients}"
         if values:
-            line += " | " + json.dumps(values)
+            line += " | " + json.dumps(rounded(values), separators=(",", ":"))
         self.lines.append(line)
+
+
+def rounded(values):
+    """float32 has no more digits than these, and traces are large."""
+    if isinstance(values, dict):
+        return {k: rounded(v) for k, v in values.items()}
+    if isinstance(values, list):
+        return [rounded(v) for v in values]
+    return float(f"{values:.8g}") if isinstance(values, float) else values
 
 
 def numbers(tensors):

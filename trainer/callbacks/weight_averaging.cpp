@@ -1,8 +1,8 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/tensor/error.h>
+#include <fulmen/trainer/callbacks/weight_averaging.h>
 #include <fulmen/trainer/trainer.h>
-#include <fulmen/trainer/weight_averaging.h>
 
 #include <nlohmann/json.hpp>
 

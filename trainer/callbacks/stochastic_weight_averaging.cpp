@@ -1,7 +1,7 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ops/arithmetic.h>
 #include <fulmen/tensor/error.h>
-#include <fulmen/trainer/stochastic_weight_averaging.h>
+#include <fulmen/trainer/callbacks/stochastic_weight_averaging.h>
 #include <fulmen/trainer/trainer.h>
 
 #include <algorithm>

@@ -17,6 +17,7 @@ class Timer : public Callback {
   double time_elapsed() const;
   double time_remaining() const { return duration_ - time_elapsed(); }
 
+  void on_fit_start(Trainer&, Module&) override;
   void on_train_start(Trainer&, Module&) override;
   void on_train_end(Trainer&, Module&) override;
   void on_train_batch_end(Trainer&, Module&, const StepOutput&, const AnyRef&, int64_t) override;

@@ -1,5 +1,5 @@
 #include <fulmen/tensor/error.h>
-#include <fulmen/trainer/accumulation_scheduler.h>
+#include <fulmen/trainer/callbacks/accumulation_scheduler.h>
 #include <fulmen/trainer/trainer.h>
 
 namespace fulmen::trainer {

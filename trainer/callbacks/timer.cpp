@@ -1,5 +1,5 @@
 #include <fulmen/tensor/error.h>
-#include <fulmen/trainer/timer.h>
+#include <fulmen/trainer/callbacks/timer.h>
 #include <fulmen/trainer/trainer.h>
 
 #include <nlohmann/json.hpp>
@@ -10,10 +10,11 @@ Timer::Timer(const std::string& duration, Check check) : duration_(seconds_of(du
 
 double Timer::time_elapsed() const { return before_ + (running_ ? since_start_.seconds() : 0); }
 
-void Timer::on_train_start(Trainer& trainer, Module&) {
+void Timer::on_fit_start(Trainer& trainer, Module&) { check(trainer); }  // a resumed run may have used up its time
+
+void Timer::on_train_start(Trainer&, Module&) {
   since_start_ = Stopwatch();
   running_ = true;
-  if (before_ > 0) check(trainer);  // a resumed run may have used up its time
 }
 
 void Timer::on_train_end(Trainer&, Module&) {
