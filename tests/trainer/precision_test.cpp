@@ -52,11 +52,11 @@ Types types_under(const std::string& precision, const std::string& accelerator) 
   return {model.layer->weight.scalar_type(), model.batch, model.output, model.fresh};
 }
 
-/// Weights [4] after three epochs.
-Tensor trained(const std::string& precision, const std::string& accelerator) {
+/// Weights [4].
+Tensor trained(const std::string& precision, const std::string& accelerator, int64_t epochs = 3) {
   manual_seed(3);
   Watched model;
-  Trainer trainer(quiet_on(accelerator, precision, 3));
+  Trainer trainer(quiet_on(accelerator, precision, epochs));
   trainer.fit(model, plane(false));
   return cat({model.layer->weight.detach().flatten(), model.layer->bias.detach()}).cpu().to(kFloat);
 }
@@ -123,7 +123,8 @@ TEST_SUITE("trainer") {
     if (!cuda::is_available()) return;
     CHECK(types_under("16-mixed", "cuda") == Types{kFloat, kFloat, kHalf, kFloat});
     CHECK(types_under("bf16-mixed", "cuda") == Types{kFloat, kFloat, kBFloat16, kFloat});
-    CHECK(allclose(trained("16-mixed", "cuda"), trained("32-true", "cpu"), 0.01, 0.01));
+    // The first scales are too large for this loss: some steps are left out, so only the end is compared.
+    CHECK(allclose(trained("16-mixed", "cuda", 40), tensor({2.0f, 2.0f, 2.0f, 3.0f}), 0, 0.02));
 
     Watched model;
     model.factor = 1e34;  // finite in float32, and infinite after scaling
