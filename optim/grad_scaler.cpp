@@ -17,8 +17,15 @@ GradScaler::GradScaler(GradScalerOptions options) : options_(std::move(options))
 
 Tensor GradScaler::scale(const Tensor& loss) const { return options_.enabled() ? loss * scale_ : loss; }
 
+GradScaler::Optimized* GradScaler::find(const Optimizer& optimizer) {
+  for (Optimized& state : optimized_) {
+    if (state.optimizer == &optimizer) return &state;
+  }
+  return nullptr;
+}
+
 GradScaler::Optimized& GradScaler::unscaled(Optimizer& optimizer) {
-  if (const auto found = optimized_.find(&optimizer); found != optimized_.end()) return found->second;
+  if (Optimized* found = find(optimizer)) return *found;
   const NoGradGuard constant;
   Tensor infinite;  // on the device: one wait for all gradients
   for (OptimizerParamGroup& group : optimizer.param_groups()) {
@@ -33,12 +40,12 @@ GradScaler::Optimized& GradScaler::unscaled(Optimizer& optimizer) {
     }
   }
   const bool finite = !infinite.defined() || !infinite.item().toBool();
-  return optimized_.emplace(&optimizer, Optimized{Stage::Unscaled, finite}).first->second;
+  return optimized_.emplace_back(Optimized{&optimizer, Stage::Unscaled, finite});
 }
 
 void GradScaler::unscale_(Optimizer& optimizer) {
   if (!options_.enabled()) return;
-  FULMEN_CHECK(!optimized_.contains(&optimizer),
+  FULMEN_CHECK(!find(optimizer),
                "GradScaler: unscale_() has already been called on this optimizer since the last update()");
   unscaled(optimizer);
 }
@@ -62,7 +69,7 @@ void GradScaler::update() {
   if (!options_.enabled()) return;
   FULMEN_CHECK(!optimized_.empty(), "GradScaler: update() without a step() or unscale_() before it");
   bool finite = true;
-  for (const auto& [optimizer, state] : optimized_) finite = finite && state.finite;
+  for (const Optimized& state : optimized_) finite = finite && state.finite;
   optimized_.clear();
   if (!finite) {
     scale_ *= options_.backoff_factor();

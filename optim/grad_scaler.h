@@ -1,7 +1,7 @@
 #pragma once
 #include <fulmen/optim/optimizer.h>
 
-#include <unordered_map>
+#include <vector>
 
 namespace fulmen::optim {
 
@@ -51,15 +51,17 @@ class GradScaler {
  private:
   enum class Stage : uint8_t { Unscaled, Stepped };
   struct Optimized {
+    const Optimizer* optimizer;
     Stage stage;
     bool finite;
   };
+  Optimized* find(const Optimizer& optimizer);
   Optimized& unscaled(Optimizer& optimizer);
 
   GradScalerOptions options_;
   double scale_;
   int64_t growth_tracker_ = 0;
-  std::unordered_map<Optimizer*, Optimized> optimized_;  // since the last update
+  std::vector<Optimized> optimized_;  // since the last update
 };
 
 }  // namespace fulmen::optim

@@ -89,6 +89,11 @@ void AnyLightningModule::log(std::string_view name, const Tensor& value, const L
   metrics_->log(name, value.detach().item().toDouble(), options);
 }
 
+void AnyLightningModule::log(std::string_view name, metric::Metric& metric, const LogOptions& options) {
+  if (!metrics_) return log_unattached(name);
+  metrics_->log(name, metric, options);
+}
+
 void AnyLightningModule::log_dict(const Dict& values, const LogOptions& options) {
   for (const auto& [name, value] : values) log(name, value, options);
 }

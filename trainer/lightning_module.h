@@ -12,6 +12,9 @@
 namespace fulmen::trainer {
 
 class MetricBook;
+namespace metric {
+class Metric;
+}
 
 /// The part of a LightningModule that does not depend on what a batch and a prediction are: what the trainer's loops
 /// and the callbacks see.
@@ -54,10 +57,13 @@ class AnyLightningModule : public nn::Module, public Hooks {
   /// reported when. Not allowed in hooks that run outside of epochs, nor in predict (E012).
   void log(std::string_view name, const Tensor& value, const LogOptions& options = {});
   void log(std::string_view name, double value, const LogOptions& options = {});
+  /// A metric that is a member of this module and was updated with the batch: what it makes of all batches is reported
+  /// at the end of the epoch, and it begins anew in the next.
+  void log(std::string_view name, metric::Metric& metric, const LogOptions& options = {});
   template <class T>
-  requires(!std::convertible_to<T, Tensor> && !std::convertible_to<T, double>) void log(std::string_view, const T&,
-                                                                                        const LogOptions& = {}) {
-    static_assert(sizeof(T) == 0, "log() takes a number or a Tensor of one element");
+  requires(!std::convertible_to<T, Tensor> && !std::convertible_to<T, double> &&
+           !std::convertible_to<T*, metric::Metric*>) void log(std::string_view, const T&, const LogOptions& = {}) {
+    static_assert(sizeof(T) == 0, "log() takes a number, a Tensor of one element, or a metric");
   }
   void log_dict(const Dict& values, const LogOptions& options = {});
   void log_dict(const Metrics& values, const LogOptions& options = {});

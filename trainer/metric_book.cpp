@@ -1,4 +1,5 @@
 #include <fulmen/tensor/error.h>
+#include <fulmen/trainer/metric/metric.h>
 #include <fulmen/trainer/metric_book.h>
 
 #include <algorithm>
@@ -18,7 +19,10 @@ double start_of(Reduce reduce) { return reduce == Reduce::Max ? -infinity : redu
 
 }  // namespace
 
-double MetricBook::Entry::reduced() const { return reduce == Reduce::Mean ? total / weight : total; }
+double MetricBook::Entry::reduced() const {
+  if (metric) return metric->value();
+  return reduce == Reduce::Mean ? total / weight : total;
+}
 
 void MetricBook::Entry::add(double value, double weight_of_value) {
   last = value;
@@ -91,7 +95,7 @@ MetricBook::Entry& MetricBook::find_or_add(std::string_view name, const LogOptio
   return *found;
 }
 
-void MetricBook::log(std::string_view name, double value, const LogOptions& options) {
+void MetricBook::check_site(std::string_view name, const LogOptions& options) const {
   if (site.rule == LogRule::Forbidden) {
     refuse(site, name, "logging is not allowed here",
            "log in training_step, validation_step, test_step, or a hook that runs within an epoch");
@@ -99,15 +103,48 @@ void MetricBook::log(std::string_view name, double value, const LogOptions& opti
   if (site.rule == LogRule::EpochOnly && options.on_step.value_or(false)) {
     refuse(site, name, "on_step is set, but this hook runs once an epoch", "leave on_step out");
   }
+}
+
+void MetricBook::log(std::string_view name, double value, const LogOptions& options) {
+  check_site(name, options);
   Entry& entry = find_or_add(name, options);
   const int64_t weight = options.batch_size > 0 ? options.batch_size : entry.once ? 1 : batch_size;
   entry.add(value, static_cast<double>(weight));
 }
 
+void MetricBook::log(std::string_view name, metric::Metric& metric, const LogOptions& options) {
+  check_site(name, options);
+  if (deferred)
+    refuse(site, name, "a metric cannot be logged in a recorded step", "log it in a hook outside of the step");
+  Entry& entry = find_or_add(name, options);
+  if (!entry.restored.empty()) metric.merge(entry.restored);
+  entry.restored.clear();
+  entry.metric = &metric;
+  if (entry.on_step) entry.last = metric.value();
+}
+
+void MetricBook::let_go_of_metrics() {
+  for (auto& page : pages_) {
+    for (Entry& entry : page) {
+      if (!entry.metric) continue;
+      entry.restored = entry.metric->state();
+      entry.metric->reset();
+      entry.metric = nullptr;
+    }
+  }
+}
+
+void MetricBook::forget(std::vector<Entry>& entries) {
+  for (const Entry& entry : entries) {
+    if (entry.metric) entry.metric->reset();
+  }
+  entries.clear();
+}
+
 void MetricBook::open(Page page, bool fresh) {
   page_ = page;
   cursor_ = 0;
-  if (fresh) entries().clear();
+  if (fresh) forget(entries());
 }
 
 void MetricBook::publish(bool step_values, bool of_loaders) {
@@ -147,7 +184,7 @@ Metrics MetricBook::loader_results(int64_t loader) const {
 }
 
 void MetricBook::clear() {
-  for (auto& page : pages_) page.clear();
+  for (auto& page : pages_) forget(page);
   callback.clear();
   logged.clear();
   progress_bar.clear();
@@ -159,8 +196,11 @@ std::string MetricBook::save(std::vector<double>& numbers) const {
   json text = {{"entries", json::array()}};
   for (const Entry& e : pages_[0]) {
     text["entries"].push_back({e.name, e.hook, e.dataloader_idx, e.on_step, e.on_epoch, e.prog_bar, e.logger, e.suffix,
-                               e.once, static_cast<int>(e.reduce)});
+                               e.once, static_cast<int>(e.reduce), 0});
     numbers.insert(numbers.end(), {e.last, e.total, e.weight});
+    const std::vector<double> seen = e.metric ? e.metric->state() : e.restored;
+    text["entries"].back().back() = seen.size();
+    numbers.insert(numbers.end(), seen.begin(), seen.end());
   }
   const std::pair<const char*, const Metrics*> lists[] = {
       {"callback", &callback}, {"logged", &logged}, {"progress_bar", &progress_bar}};
@@ -189,6 +229,7 @@ void MetricBook::restore(const std::string& text, const std::vector<double>& num
     e.on_step = item.at(3), e.on_epoch = item.at(4), e.prog_bar = item.at(5), e.logger = item.at(6);
     e.suffix = item.at(7), e.once = item.at(8), e.reduce = static_cast<Reduce>(item.at(9).get<int>() & 3);
     e.last = take(), e.total = take(), e.weight = take();
+    for (int64_t left = item.at(10); left > 0; --left) e.restored.push_back(take());
     pages_[0].push_back(std::move(e));
   }
   const std::pair<const char*, Metrics*> lists[] = {

@@ -3,6 +3,9 @@
 #include <fulmen/trainer/metrics.h>
 
 namespace fulmen::trainer {
+namespace metric {
+class Metric;
+}
 
 /// What log() may do in a hook, and what it does when on_step and on_epoch are left out.
 enum class LogRule : uint8_t {
@@ -32,6 +35,9 @@ class MetricBook {
   bool several_loaders = false;
 
   void log(std::string_view name, double value, const LogOptions& options);
+  /// The book keeps the metric's address until the run ends: its value is asked for when it is reported, and it is
+  /// reset when its epoch is over and the next begins.
+  void log(std::string_view name, metric::Metric& metric, const LogOptions& options);
   /// A value that is logged while a CUDA graph is recorded: it does not exist yet.
   struct Deferred {
     std::string name;
@@ -59,6 +65,8 @@ class MetricBook {
   /// The reduced values of one loader, and those that belong to none.
   Metrics loader_results(int64_t dataloader_idx) const;
   void clear();
+  /// The run is over: metrics, which belong to its module, are reset; what they saw is kept for checkpoints.
+  void let_go_of_metrics();
 
   /// Everything above as text and numbers, for checkpoints; restore() takes what save() gave.
   std::string save(std::vector<double>& numbers) const;
@@ -71,12 +79,16 @@ class MetricBook {
     bool on_step = false, on_epoch = false, prog_bar = false, logger = true, suffix = false, once = false;
     Reduce reduce = Reduce::Mean;
     double last = 0, total = 0, weight = 0;
+    metric::Metric* metric = nullptr;
+    std::vector<double> restored;  ///< what the metric saw before the run was resumed
 
     double reduced() const;
     void add(double value, double weight_of_value);
     std::string base_name() const;
     std::string full_name(bool step_value) const;
   };
+  void check_site(std::string_view name, const LogOptions& options) const;
+  static void forget(std::vector<Entry>& entries);
   Entry& find_or_add(std::string_view name, const LogOptions& options);
   static bool same_arguments(const Entry& entry, const LogOptions& options, LogRule rule, bool suffix);
   std::vector<Entry>& entries() { return pages_[static_cast<size_t>(page_)]; }

@@ -163,6 +163,7 @@ void Run::end() {
   if (data_module) data_module->teardown(stage);
   FULMEN_CALL(*this, teardown, Forbidden, stage);
   for (const auto& logger : loggers) logger->finalize(interrupted ? "failed" : "success");
+  metrics.let_go_of_metrics();
   module->trainer_ = nullptr;
   module->metrics_ = nullptr;
   running = false;
@@ -180,6 +181,7 @@ void Run::fail() noexcept try {
       FULMEN_CALL(*this, teardown, Forbidden, stage);
     }
     for (const auto& logger : loggers) logger->finalize("failed");
+    metrics.let_go_of_metrics();
   };
   const std::string hook = metrics.site.name;
   try {

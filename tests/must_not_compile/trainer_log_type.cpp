@@ -1,4 +1,4 @@
-// expect: log() takes a number or a Tensor of one element
+// expect: log() takes a number, a Tensor of one element, or a metric
 #include <fulmen/trainer/trainer.h>
 
 using namespace fulmen;

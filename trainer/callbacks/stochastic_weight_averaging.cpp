@@ -10,7 +10,7 @@
 namespace fulmen::trainer {
 namespace {
 
-const std::string prefix = "swa.";
+constexpr char prefix[] = "swa.";
 
 /// All tensors that are averaged: f(name, tensor).
 template <class F>
@@ -104,7 +104,8 @@ void StochasticWeightAveraging::on_save_checkpoint(Trainer&, Module&, Checkpoint
 void StochasticWeightAveraging::on_load_checkpoint(Trainer&, Module&, const Checkpoint& checkpoint) {
   averages_.clear();
   for (const auto& item : checkpoint.others) {
-    if (item.key().rfind(prefix, 0) == 0) averages_.insert(item.key().substr(prefix.size()), item.value());
+    if (item.key().rfind(prefix, 0) == 0)
+      averages_.insert(item.key().substr(std::string_view(prefix).size()), item.value());
   }
 }
 

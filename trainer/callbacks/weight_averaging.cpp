@@ -10,7 +10,7 @@ namespace fulmen::trainer {
 namespace {
 
 /// The optimizer's own weights in a checkpoint whose weights are averages.
-const std::string own_prefix = "own.";
+constexpr char own_prefix[] = "own.";
 
 OrderedDict<std::string, Tensor> averaged_tensors(const nn::Module& module, bool buffers) {
   OrderedDict<std::string, Tensor> all{"Average"};
