@@ -1,5 +1,5 @@
 #include <fulmen/bench/kernels/bench.h>
-#include <fulmen/bench/kernels/ladder/ladder.h>
+#include <fulmen/bench/kernels/ladder/launch.h>
 #include <fulmen/fulmen.h>
 
 // The rungs of the ladders beside the kernels that the library ships, at the same sizes.
@@ -9,11 +9,6 @@ using namespace fulmen;
 
 namespace {
 
-cudaStream_t stream() { return static_cast<cudaStream_t>(cuda::current_stream().handle()); }
-template <class T>
-T* writable(const Tensor& t) {
-  return const_cast<T*>(t.const_data_ptr<T>());
-}
 TensorOptions on_device(ScalarType dtype) { return TensorOptions(dtype).device(kCUDA); }
 
 void add_softmax(std::vector<Case>& cases, const Scale& scale) {

@@ -1,5 +1,5 @@
 #include <fulmen/bench/kernels/bench.h>
-#include <fulmen/bench/kernels/ladder/ladder.h>
+#include <fulmen/bench/kernels/ladder/launch.h>
 #include <fulmen/fulmen.h>
 
 #include <cmath>
@@ -14,11 +14,6 @@ using namespace fulmen;
 
 namespace {
 
-cudaStream_t stream() { return static_cast<cudaStream_t>(cuda::current_stream().handle()); }
-template <class T>
-T* writable(const Tensor& t) {
-  return const_cast<T*>(t.const_data_ptr<T>());
-}
 Tensor on_device(const Tensor& t) { return t.to(kCUDA); }
 Tensor poisoned(std::vector<int64_t> sizes, ScalarType dtype) {
   return full(sizes, std::numeric_limits<double>::quiet_NaN(), TensorOptions(dtype).device(kCUDA));

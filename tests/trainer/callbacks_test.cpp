@@ -58,8 +58,7 @@ TEST_SUITE("trainer") {
     CHECK(by_name["training_step"].seconds + by_name["backward"].seconds < by_name["training batch"].seconds);
     CHECK(by_name["training epoch"].seconds <= by_name["fit"].seconds);
 
-    std::ifstream table(folder.path("table.txt"));
-    const std::string text{std::istreambuf_iterator<char>(table), {}};
+    const std::string text = contents(folder.path("table.txt"));
     CHECK(mentions(text, "Action"));
     CHECK(mentions(text, "Mean [s]       Calls     Total [s]         %"));
     CHECK(mentions(text, "optimizer step"));

@@ -19,11 +19,6 @@ namespace {
 
 using fulmen::testing::message_of;
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type() &&
          std::memcmp(a.contiguous().data_ptr(), b.contiguous().data_ptr(), a.nbytes()) == 0;
@@ -114,7 +109,7 @@ TEST_SUITE("trainer") {
     trainer.fit(model, plane(false));
     const std::string path = folder.path("c.ckpt"), damaged = folder.path("damaged.ckpt");
     trainer.save_checkpoint(path, true);
-    const std::string whole = bytes_of(path);
+    const std::string whole = contents(path);
     REQUIRE(whole.size() > 500);
     size_t refused = 0, named = 0;
     for (size_t length = 0; length < whole.size(); ++length) {

@@ -16,11 +16,6 @@ namespace {
 using fulmen::testing::mentions;
 using fulmen::testing::message_of;
 
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 using Files = std::vector<std::string>;
 
 }  // namespace

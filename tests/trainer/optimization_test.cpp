@@ -8,7 +8,6 @@
 #include <tests/message_of.h>
 
 #include <cstring>
-#include <fstream>
 
 #include "small_model.h"
 
@@ -51,11 +50,6 @@ class Everything : public SmallModel {
   }
 };
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// A fit of two epochs; without `to` it leaves a checkpoint of every step and every epoch in `folder`.
 template <class M>
 void train(M& model, const data::DataLoader<typename M::Batch>& loader, const std::string& folder,
@@ -88,7 +82,7 @@ void check_every_step(Run&& run, size_t steps) {
   for (const std::string& file : files) {
     if (file == "steps/end-epoch=1.ckpt") continue;  // nothing is left to do: no training, and no end of it
     run("", folder.path(file), folder.path("rest.ckpt"));
-    CHECK_MESSAGE((bytes_of(folder.path("rest.ckpt")) == bytes_of(folder.path("whole.ckpt"))), file);
+    CHECK_MESSAGE((contents(folder.path("rest.ckpt")) == contents(folder.path("whole.ckpt"))), file);
   }
 }
 
@@ -264,7 +258,7 @@ TEST_SUITE("trainer") {
       for (int64_t step : {2, 6, 9}) {
         run(step, "", folder.path("part.ckpt"));
         run(-1, folder.path("part.ckpt"), folder.path("rest.ckpt"));
-        CHECK(bytes_of(folder.path("rest.ckpt")) == bytes_of(folder.path("whole.ckpt")));
+        CHECK(contents(folder.path("rest.ckpt")) == contents(folder.path("whole.ckpt")));
       }
     }
     CHECK(message_of([] { data::combine_mode("all"); }).find("E016: combine: the mode is \"all\"") == 0);

@@ -283,4 +283,7 @@ class TemporaryFolder {
   std::string path_;
 };
 
+/// All bytes of a file.
+std::string contents(const std::string& path);
+
 }  // namespace fulmen::trainer::testing

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "recording.h"
 
@@ -117,6 +118,10 @@ void RecordedLogger::log_hyperparams(const std::string& json) {
   recorder_.add("logger.log_hyperparams", {{"params", Json::parse(json)}});
 }
 
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "fulmen_test_XXXXXX").string();
   path_ = ::mkdtemp(pattern.data());

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "small_model.h"
@@ -18,11 +17,6 @@ namespace {
 
 using fulmen::testing::mentions;
 using fulmen::testing::message_of;
-
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// Where pages go: a folder that is kept if FULMEN_REPORT_SAMPLE names one.
 std::string place(const TemporaryFolder& folder, const std::string& name) {

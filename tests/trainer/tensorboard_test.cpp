@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <optional>
 
@@ -87,11 +86,6 @@ struct Parsed {
   bool has(uint64_t field) const { return fields.count(field) > 0; }
   std::map<uint64_t, std::vector<std::string>> fields;
 };
-
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// Everything the logger can write.
 void write_everything(TensorBoardLogger& logger) {

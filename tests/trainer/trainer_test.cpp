@@ -12,7 +12,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 
 #include "captured.h"
 #include "small_model.h"
@@ -198,10 +197,6 @@ TEST_SUITE("trainer") {
     TemporaryFolder folder;
     SmallModel model(SmallModel::Hparams{});
     fit_target(model);
-    auto text_of = [](const std::string& path) {
-      std::ifstream file(path);
-      return std::string(std::istreambuf_iterator<char>(file), {});
-    };
     std::vector<Tensor> predictions;
     for (const char* name : {"p.csv", "p.jsonl"}) {
       TrainerOptions options = quiet(1);
@@ -221,8 +216,8 @@ TEST_SUITE("trainer") {
         jsonl += Json{{"index", loader.indices()[row]}, {"prediction", value}}.dump() + "\n";
       }
     }
-    CHECK(text_of(folder.path("p.csv")) == csv);
-    CHECK(text_of(folder.path("p.jsonl")) == jsonl);
+    CHECK(contents(folder.path("p.csv")) == csv);
+    CHECK(contents(folder.path("p.jsonl")) == jsonl);
     CHECK_THROWS_AS(PredictionWriter("p.txt"), Error);
   }
 
