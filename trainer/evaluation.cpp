@@ -80,12 +80,7 @@ void for_each_batch(Run& run, Stage stage, const StageHooks& hooks, LogRule batc
     if (limits[i] != 0) loaders[i]->begin_epoch();
     for (int64_t b = 0; (limits[i] < 0 || b < limits[i]) && !run.interrupted && batch.fill(); ++b) {
       run.batch_idx = b;
-      metrics.begin_batch();
-      metrics.site = {"on_before_batch_transfer", LogRule::Forbidden};
-      steps.transfer(batch.get(), run.device, loader);
-      if (run.precision.converts_to()) steps.convert(batch.get(), *run.precision.converts_to());
-      metrics.batch_size = steps.batch_size(batch.get());
-      run.in_batch = true;
+      run.enter_batch(batch.get(), loader);
       run.call_callbacks({hooks.names[2], batch_rule}, hooks.batch_start, steps.ref(batch.get()), b, loader);
       steps.on_batch_start(stage, batch.get(), b, loader);
       metrics.site = {hooks.names[3], batch_rule};

@@ -83,12 +83,7 @@ bool FitLoop::next_batch() {
 int FitLoop::start_batch() {
   Run& run = run_;
   values_shown_ = false;
-  run.metrics.begin_batch();
-  run.metrics.site = {"on_before_batch_transfer", LogRule::Forbidden};
-  module_steps_.transfer(batch_.get(), run.device, 0);
-  if (run.precision.converts_to()) module_steps_.convert(batch_.get(), *run.precision.converts_to());
-  run.metrics.batch_size = module_steps_.batch_size(batch_.get());
-  run.in_batch = true;
+  run.enter_batch(batch_.get(), 0);
   run.call_callbacks({"on_train_batch_start", LogRule::PerStep}, &Callback::on_train_batch_start,
                      module_steps_.ref(batch_.get()), run.batch_idx);
   const int answer = module_steps_.on_train_batch_start(batch_.get(), run.batch_idx);

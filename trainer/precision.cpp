@@ -24,7 +24,7 @@ const Form& form_of(const std::string& words) {
 
 }  // namespace
 
-void check_precision(const std::string& words) { form_of(words); }
+bool is_16_mixed(const std::string& words) { return form_of(words).lower == kHalf; }
 
 Precision::Precision(const std::string& words, Device device) : device_(device) {
   const Form& form = form_of(words);

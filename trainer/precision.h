@@ -44,7 +44,7 @@ class Precision {
   std::optional<optim::GradScaler> scaler_;
 };
 
-/// Throws E016 if `words` is none of the above.
-void check_precision(const std::string& words);
+/// Whether these words ask for float16 steps, whose loss is scaled on CUDA. Throws E016 if they are none of the above.
+bool is_16_mixed(const std::string& words);
 
 }  // namespace fulmen::trainer

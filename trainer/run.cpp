@@ -159,6 +159,15 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   if (precision.converts_to()) module->to(*precision.converts_to());
 }
 
+void Run::enter_batch(void* batch, int64_t dataloader_idx) {
+  metrics.begin_batch();
+  metrics.site = {"on_before_batch_transfer", LogRule::Forbidden};
+  steps->transfer(batch, device, dataloader_idx);
+  if (precision.converts_to()) steps->convert(batch, *precision.converts_to());
+  metrics.batch_size = steps->batch_size(batch);
+  in_batch = true;
+}
+
 void Run::end() {
   if (data_module) data_module->teardown(stage);
   FULMEN_CALL(*this, teardown, Forbidden, stage);

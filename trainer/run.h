@@ -95,6 +95,8 @@ struct Run {
   void end();
   /// The exception that is being handled: told to callbacks and loggers, and given the place where it happened.
   void fail() noexcept;
+  /// A batch of any loop begins: to the device and to the precision's type, and measured.
+  void enter_batch(void* batch, int64_t dataloader_idx);
   void log_hyperparams();
   /// A row for the loggers; `step` -1 takes the training step and adds the epoch.
   void log_row(const Metrics& row, int64_t step = -1);

@@ -62,8 +62,7 @@ void check(const TrainerOptions& o) {
   check_option(o.accelerator == "auto" || o.accelerator == "cpu" || o.accelerator == "cuda", "accelerator",
                o.accelerator, "auto, cpu or cuda");
   check_option(o.devices.count() == 1, "devices", o.devices.text(), "one device: this trainer trains on one");
-  check_precision(o.precision);
-  check_option(!o.cuda_graph || (o.precision != "16-mixed" && o.precision != "16"), "precision", o.precision,
+  check_option(!is_16_mixed(o.precision) || !o.cuda_graph, "precision", o.precision,
                "another one with cuda_graph: a scaled step waits for the device");
   check_option(!o.cuda_graph || o.accumulate_grad_batches == 1, "accumulate_grad_batches", o.accumulate_grad_batches,
                "1 with cuda_graph");
