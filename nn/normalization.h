@@ -20,6 +20,21 @@ class LayerNormImpl : public Cloneable<LayerNormImpl> {
 };
 FULMEN_MODULE(LayerNorm);
 
+/// Divides each sample by the root of its mean square over its trailing dimensions (Zhang and Sennrich 2019).
+class RMSNormImpl : public Cloneable<RMSNormImpl> {
+ public:
+  explicit RMSNormImpl(std::vector<int64_t> normalized_shape);
+  explicit RMSNormImpl(RMSNormOptions options_);
+  void reset() override;
+  void reset_parameters();
+  void pretty_print(std::ostream& stream) const override;
+  Tensor forward(const Tensor& input);
+
+  RMSNormOptions options;
+  Tensor weight;  ///< [normalized_shape]; undefined with .elementwise_affine(false)
+};
+FULMEN_MODULE(RMSNorm);
+
 /// What BatchNorm1d, 2d and 3d share: normalizes each channel (dimension 1) over the batch, keeps running statistics
 /// for evaluation (Ioffe and Szegedy 2015, "Batch Normalization").
 template <size_t D, class Derived>

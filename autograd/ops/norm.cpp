@@ -6,6 +6,8 @@
 #include <fulmen/autograd/ops/views.h>
 #include <fulmen/kernels/norm.h>
 
+#include <limits>
+
 namespace fulmen {
 
 using namespace autograd;
@@ -41,18 +43,19 @@ ScalarType statistics_type(const Tensor& x) { return x.scalar_type() == kDouble 
 
 /// What the derivative of a backward op works on: sums run over `dims`; `w` has sizes that broadcast to x's.
 struct NormTerms {
-  Tensor x, w, gy;    ///< inputs of the backward op; w may be undefined
-  Tensor mean, rstd;  ///< with dims kept
-  Shape dims;         ///< that one statistic covers
-  bool constant;      ///< the statistics do not depend on x
+  Tensor x, w, gy;       ///< inputs of the backward op; w may be undefined
+  Tensor mean, rstd;     ///< with dims kept
+  Shape dims;            ///< that one statistic covers
+  bool constant;         ///< the statistics do not depend on x
+  bool centered = true;  ///< otherwise the mean counts as 0
   Tensor average(const Tensor& t) const { return t.mean(IntArrayRef(dims), true); }
   Tensor times_w(const Tensor& t) const { return w.defined() ? t * w : t; }
-  Tensor normalized() const { return (x - mean) * rstd; }
+  Tensor normalized() const { return (centered ? x - mean : x) * rstd; }
   /// The derivative of normalized() for x, applied to u.
   Tensor project(const Tensor& u) const {
     if (constant) return rstd * u;
-    Tensor n = normalized();
-    return rstd * (u - average(u) - n * average(u * n));
+    Tensor n = normalized(), rest = u - n * average(u * n);
+    return rstd * (centered ? rest - average(u) : rest);
   }
 };
 
@@ -68,7 +71,8 @@ Grads<3> derivative_of_gradients(const NormTerms& k, const Tensor& v, const Tens
     if (k.w.defined()) add(g[1], k.gy * pv);
     if (!k.constant) {
       Tensor vn = k.average(v * n), hn = k.average(h * n);
-      Tensor inner = k.average(v * h) - k.average(v) * k.average(h) - vn * hn;
+      Tensor inner = k.average(v * h) - vn * hn;
+      if (k.centered) inner = inner - k.average(v) * k.average(h);
       add(g[0], -k.rstd * (k.project(v * hn + h * vn) + k.rstd * n * inner));
     }
   }
@@ -86,10 +90,11 @@ int64_t numel_of(IntArrayRef sizes) {
   return n;
 }
 
-// --- layer norm -----------------------------------------------------------------------------------------------------
+// --- layer norm, RMS norm -------------------------------------------------------------------------------------------
 
-struct LayerNormBackward {
-  static constexpr auto name = "layer_norm_backward";
+/// RMS norm is layer norm that takes the mean for 0, without a bias.
+template <bool centered>
+struct RowNormBackward {
   Shape row;  ///< the normalized sizes
   double eps;
   bool wants_x, wants_w, wants_b;
@@ -102,24 +107,32 @@ struct LayerNormBackward {
     if (wants_b) out[2] = f.empty(row, x.scalar_type(), x.device());
     int64_t cols = numel_of(row), rows = cols == 0 ? 0 : x.numel() / cols;
     kernel::layer_norm_backward(f.launch(x), out_or_none(f, out[0]), out_or_none(f, out[1]), out_or_none(f, out[2]),
-                                reshaped(f.in(xc), {rows, cols}), f.in(stats), in_or_none(f, wc), f.in(gc));
+                                reshaped(f.in(xc), {rows, cols}), f.in(stats), in_or_none(f, wc), f.in(gc), centered);
     f.save(x, w, gy);
     return out;
   }
   Grads<4> backward(const Saved& s, ConstTensorSpan g) const {
-    Tensor x = s[0];
+    Tensor x = s[0], mean, var;
     Shape dims;
     for (size_t d = 0; d < row.size(); ++d) dims.push_back(-1 - static_cast<int64_t>(d));
-    Tensor mean = x.mean(IntArrayRef(dims), true), var = x.var(IntArrayRef(dims), false, true);
-    NormTerms terms{x, s[1], s[2], mean, (var + eps).rsqrt(), dims, false};
+    if (centered) mean = x.mean(IntArrayRef(dims), true);
+    var = centered ? x.var(IntArrayRef(dims), false, true) : x.square().mean(IntArrayRef(dims), true);
+    NormTerms terms{x, s[1], s[2], mean, (var + eps).rsqrt(), dims, false, centered};
     Grads<3> r = derivative_of_gradients(terms, g[0], g[1], g[2]);
     return {r[0], Tensor(), r[1], r[2]};  // the engine sums r[1] to the weight's sizes
   }
 };
 
+struct LayerNormBackward : RowNormBackward<true> {
+  static constexpr auto name = "layer_norm_backward";
+};
+struct RmsNormBackward : RowNormBackward<false> {
+  static constexpr auto name = "rms_norm_backward";
+};
+
 // y = (x - mean) rstd w + b over rows of `cols`; stats = mean and rstd
-struct LayerNorm {
-  static constexpr auto name = "layer_norm";
+template <bool centered>
+struct RowNorm {
   Shape row;  ///< the normalized sizes
   double eps;
   std::array<Output, 2> forward(Forward& f, const Input& x, const Input& w, const Input& b) const {
@@ -127,16 +140,24 @@ struct LayerNorm {
     int64_t cols = numel_of(row), rows = cols == 0 ? 0 : x.numel() / cols;
     Output y = f.empty_like(x), stats = f.empty({2, rows}, statistics_type(x), x.device());
     kernel::layer_norm(f.launch(x), reshaped(f.out(y), {rows, cols}), f.out(stats), reshaped(f.in(xc), {rows, cols}),
-                       in_or_none(f, wc), in_or_none(f, bc), eps);
+                       in_or_none(f, wc), in_or_none(f, bc), eps, centered);
     f.save(x, stats, w);
     f.mark_non_differentiable(stats);
     return {std::move(y), std::move(stats)};
   }
   Grads<3> backward(const Saved& s, ConstTensorSpan gy) const {
     if (!gy[0].defined()) return {};
-    auto g = apply(LayerNormBackward{row, eps, s.needs(0), s.needs(1), s.needs(2)}, s[0], s[1], s[2], gy[0]);
+    using Backward = std::conditional_t<centered, LayerNormBackward, RmsNormBackward>;
+    auto g = apply(Backward{{row, eps, s.needs(0), s.needs(1), s.needs(2)}}, s[0], s[1], s[2], gy[0]);
     return {g[0], g[1], g[2]};
   }
+};
+
+struct LayerNorm : RowNorm<true> {
+  static constexpr auto name = "layer_norm";
+};
+struct RmsNorm : RowNorm<false> {
+  static constexpr auto name = "rms_norm";
 };
 
 // --- batch norm -----------------------------------------------------------------------------------------------------
@@ -237,27 +258,42 @@ void update_running(const Tensor& running, const Tensor& value, double momentum)
       .add_(value.scalar_type() == running.scalar_type() ? value : value.to(running.scalar_type()), momentum);
 }
 
-}  // namespace
-
-Tensor layer_norm(const Tensor& x, IntArrayRef normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
-  if (autocast::applies(autocast::wide_on_cuda, x))
-    return autocast::recast(autocast::wide_on_cuda, layer_norm, x, normalized_shape, weight, bias, eps);
+/// The last dimensions of x must be `normalized_shape`.
+void check_rows(const char* op, const char* module, const Tensor& x, IntArrayRef normalized_shape) {
   size_t n = normalized_shape.size(), dims = x.sizes().size();
-  FULMEN_CHECK(n > 0,
-               "layer_norm: Expected normalized_shape to be at least 1-dimensional, i.e., containing at least "
+  FULMEN_CHECK(n > 0, op,
+               ": Expected normalized_shape to be at least 1-dimensional, i.e., containing at least "
                "one element, but got normalized_shape = []");
   if (dims < n || !(x.sizes().slice(dims - n) == normalized_shape)) [[unlikely]] {
     std::string wanted = "[*";
     for (int64_t s : normalized_shape) wanted += str(", ", s);
     throw Error("E001",
-                str("layer_norm: Given normalized_shape=", normalized_shape, ", expected input with shape ", wanted,
+                str(op, ": Given normalized_shape=", normalized_shape, ", expected input with shape ", wanted,
                     "], but got input of size", x.sizes(), " (", x, ")"),
-                "construct LayerNorm with the sizes of the last dimensions of its input");
+                str("construct ", module, " with the sizes of the last dimensions of its input"));
   }
-  FULMEN_CHECK(x.is_floating_point(), "layer_norm: not implemented for '", to_string(x.scalar_type()), "': got ", x);
+  FULMEN_CHECK(x.is_floating_point(), op, ": not implemented for '", to_string(x.scalar_type()), "': got ", x);
+}
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, IntArrayRef normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
+  if (autocast::applies(autocast::wide_on_cuda, x))
+    return autocast::recast(autocast::wide_on_cuda, layer_norm, x, normalized_shape, weight, bias, eps);
+  check_rows("layer_norm", "LayerNorm", x, normalized_shape);
   check_factor("layer_norm", "weight", weight, x, normalized_shape);
   check_factor("layer_norm", "bias", bias, x, normalized_shape);
-  return apply(LayerNorm{normalized_shape, eps}, x, weight, bias)[0];
+  return apply(LayerNorm{{normalized_shape, eps}}, x, weight, bias)[0];
+}
+
+Tensor rms_norm(const Tensor& x, IntArrayRef normalized_shape, const Tensor& weight, std::optional<double> eps) {
+  if (autocast::applies(autocast::wide_on_cuda, x))
+    return autocast::recast(autocast::wide_on_cuda, rms_norm, x, normalized_shape, weight, eps);
+  check_rows("rms_norm", "RMSNorm", x, normalized_shape);
+  check_factor("rms_norm", "weight", weight, x, normalized_shape);
+  const double smallest =
+      x.scalar_type() == kDouble ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  return apply(RmsNorm{{normalized_shape, eps.value_or(smallest)}}, x, weight, Tensor())[0];
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,

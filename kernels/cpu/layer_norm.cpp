@@ -8,11 +8,12 @@ namespace {
 
 template <class T>
 __attribute__((noinline)) void normalize_row(T* __restrict y, const T* __restrict x, int64_t n, const T* __restrict w,
-                                             const T* __restrict b, double eps, T* mean, T* rstd) {
+                                             const T* __restrict b, double eps, bool centered, T* mean, T* rstd) {
   double count = static_cast<double>(n);
-  T m = static_cast<T>(sum_of<T>(
-                           n, [](auto v) { return v; }, x) /
-                       count);
+  T m = !centered ? T(0)
+                  : static_cast<T>(sum_of<T>(
+                                       n, [](auto v) { return v; }, x) /
+                                   count);
   double var = sum_of<T>(
                    n, [m](auto v) { return (v - m) * (v - m); }, x) /
                count;
@@ -29,10 +30,10 @@ __attribute__((noinline)) void normalize_row(T* __restrict y, const T* __restric
   }
 }
 
-/// gx = r (h - mean(h) - n mean(h n)), h = gy w, n = (x - m) r
+/// gx = r (h - mean(h) - n mean(h n)), h = gy w, n = (x - m) r; mean(h) only if `centered`
 template <class T>
 __attribute__((noinline)) void gradient_row(T* __restrict gx, const T* __restrict x, const T* __restrict gy, int64_t n,
-                                            const T* __restrict w, T m, T r) {
+                                            const T* __restrict w, T m, T r, bool centered) {
   double sum, along;
   if (w) {
     sum = sum_of<T>(
@@ -45,7 +46,8 @@ __attribute__((noinline)) void gradient_row(T* __restrict gx, const T* __restric
     along = sum_of<T>(
         n, [m, r](auto g, auto v) { return g * ((v - m) * r); }, gy, x);
   }
-  T mean_h = static_cast<T>(sum / static_cast<double>(n)), mean_hn = static_cast<T>(along / static_cast<double>(n));
+  T mean_h = centered ? static_cast<T>(sum / static_cast<double>(n)) : T(0);
+  T mean_hn = static_cast<T>(along / static_cast<double>(n));
   for (int64_t i = 0; i < n; ++i) {
     T h = w ? gy[i] * w[i] : gy[i];
     gx[i] = r * (h - mean_h - (x[i] - m) * r * mean_hn);
@@ -72,7 +74,7 @@ int64_t group_rows(int64_t rows) { return rows <= 16 ? 16 : rows > 16 * 64 ? (ro
 }  // namespace
 
 void layer_norm(const Launch&, const View& y, const View& stats, const ConstView& x, const ConstView& weight,
-                const ConstView& bias, double eps) {
+                const ConstView& bias, double eps, bool centered) {
   int64_t rows = x.sizes[0], n = x.sizes[1];
   for_real(x.dtype, [&]<class S>(S*) {
     using T = Compute<S>;
@@ -81,7 +83,7 @@ void layer_norm(const Launch&, const View& y, const View& stats, const ConstView
       const T *w = optional_row<T, S>(weight, n, buffer + 2 * n), *b = optional_row<T, S>(bias, n, buffer + 3 * n);
       for (int64_t row = begin; row < end; ++row) {
         T* to = row_for<T>(y.as<S>() + row * n, buffer);
-        normalize_row<T>(to, row_as<T>(x.as<S>() + row * n, n, buffer + n), n, w, b, eps, stats.as<T>() + row,
+        normalize_row<T>(to, row_as<T>(x.as<S>() + row * n, n, buffer + n), n, w, b, eps, centered, stats.as<T>() + row,
                          stats.as<T>() + rows + row);
         finish_row(y.as<S>() + row * n, n, to);
       }
@@ -90,7 +92,7 @@ void layer_norm(const Launch&, const View& y, const View& stats, const ConstView
 }
 
 void layer_norm_backward(const Launch&, const View& gx, const View& gw, const View& gb, const ConstView& x,
-                         const ConstView& stats, const ConstView& weight, const ConstView& gy) {
+                         const ConstView& stats, const ConstView& weight, const ConstView& gy, bool centered) {
   int64_t rows = x.sizes[0], n = x.sizes[1], group = group_rows(rows), groups = (rows + group - 1) / group;
   bool weights_too = gw.data || gb.data;
   for_real(x.dtype, [&]<class S>(S*) {
@@ -108,7 +110,7 @@ void layer_norm_backward(const Launch&, const View& gx, const View& gw, const Vi
           T m = stats.as<T>()[row], r = stats.as<T>()[rows + row];
           if (gx.data) {
             T* to = row_for<T>(gx.as<S>() + row * n, buffer);
-            gradient_row<T>(to, x_row, gy_row, n, w, m, r);
+            gradient_row<T>(to, x_row, gy_row, n, w, m, r, centered);
             finish_row(gx.as<S>() + row * n, n, to);
           }
           if (weights_too) add_to_weights<T>(sums + 2 * g * n, sums + (2 * g + 1) * n, x_row, gy_row, n, m, r);

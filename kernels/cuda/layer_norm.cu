@@ -2,7 +2,8 @@
 #include <fulmen/kernels/cuda/rows.h>
 #include <fulmen/kernels/norm.h>
 
-// Layer norm of rows [rows, cols], contiguous, in float32 (float64 for double).
+// Layer norm and RMS norm of rows [rows, cols], contiguous, in float32 (float64 for double). RMS norm is layer norm
+// that takes the mean for 0 (`centered` is false).
 //
 // Forward: a row is read once and stays in shared memory, each element with the thread that read it; mean first, then
 // the sum of squared deviations from it, so nothing cancels. Rows that do not fit are read three times, from the cache.
@@ -21,7 +22,7 @@ using gpu::Vec;
 template <class S, int V>
 __global__ void __launch_bounds__(gpu::most_row_threads)
     normalize_rows(S* y, Compute<S>* stats, const S* x, const S* weight, const S* bias, Rows rows, bool resident,
-                   double eps) {
+                   double eps, bool centered) {
   using T = Compute<S>;
   GPU_DYNAMIC_SHARED(S, kept);
   Team team(rows);
@@ -36,7 +37,8 @@ __global__ void __launch_bounds__(gpu::most_row_threads)
     if (resident) gpu::store_vec(kept + own.slot_of(e) * V, value);
     for (int v = 0; v < V; ++v) sum += static_cast<double>(static_cast<T>(value[v]));
   }
-  auto count = static_cast<T>(rows.cols), mean = static_cast<T>(team.sum(sum) / static_cast<double>(rows.cols));
+  auto count = static_cast<T>(rows.cols), mean = T(0);
+  if (centered) mean = static_cast<T>(team.sum(sum) / static_cast<double>(rows.cols));
   for (int64_t e = own.first; e < own.count; e += own.step) {
     Vec<S, V> value = load(e);
     for (int v = 0; v < V; ++v) {
@@ -77,6 +79,7 @@ struct Backward {
   const T* stats;  ///< [2, rows]: mean, rstd
   int64_t rows;
   bool resident;     ///< x and gy of the rows in progress are kept in shared memory
+  bool centered;     ///< the mean counts
   bool sums_shared;  ///< so are the sums of the teams; otherwise there is one team, and they lie where they end
 };
 
@@ -159,7 +162,8 @@ __global__ void __launch_bounds__(256, 4) normalize_backward(Backward<S> p, Rows
         along += h * ((static_cast<T>(value[v]) - mean) * rstd);
       }
     }
-    T mean_h = team.sum(sum) / static_cast<T>(cols), mean_hn = team.sum(along) / static_cast<T>(cols);
+    T mean_h = p.centered ? team.sum(sum) / static_cast<T>(cols) : T(0);
+    T mean_hn = team.sum(along) / static_cast<T>(cols);
     for (int64_t e = team.lane; valid && e < vectors; e += team.lanes) {
       Vec<S, V> value = gpu::load_vec<V>((p.resident ? kept : x) + e * V);
       Vec<S, V> slope = gpu::load_vec<V>((p.resident ? kept_gy : gy) + e * V), factor{};
@@ -232,7 +236,7 @@ void launch_backward(const Launch& launch, Backward<S> p, int64_t cols, S* gw, S
 }  // namespace
 
 void layer_norm(const Launch& launch, const View& y, const View& stats, const ConstView& x, const ConstView& weight,
-                const ConstView& bias, double eps) {
+                const ConstView& bias, double eps, bool centered) {
   int64_t count = x.sizes[0], cols = x.sizes[1];
   if (count == 0) return;
   for_real(x.dtype, [&]<class S>(S*) {
@@ -244,19 +248,19 @@ void layer_norm(const Launch& launch, const View& y, const View& stats, const Co
           size_t bytes = rows.bytes_of_rows<S>(1);
           bool resident = gpu::keeps_rows(launch, rows, bytes);
           GPU_LAUNCH((normalize_rows<S, V>), rows.blocks, rows.threads, resident ? bytes : 0, launch, y.as<S>(),
-                     stats.as<Compute<S>>(), x.as<S>(), weight.as<S>(), bias.as<S>(), rows, resident, eps);
+                     stats.as<Compute<S>>(), x.as<S>(), weight.as<S>(), bias.as<S>(), rows, resident, eps, centered);
         },
         y.data, x.data, weight.data, bias.data);
   });
 }
 
 void layer_norm_backward(const Launch& launch, const View& gx, const View& gw, const View& gb, const ConstView& x,
-                         const ConstView& stats, const ConstView& weight, const ConstView& gy) {
+                         const ConstView& stats, const ConstView& weight, const ConstView& gy, bool centered) {
   int64_t cols = x.sizes[1];
   if (cols == 0) return;
   for_real(x.dtype, [&]<class S>(S*) {
     Backward<S> p{gx.as<S>(), nullptr, x.as<S>(), gy.as<S>(), weight.as<S>(), stats.as<Compute<S>>(),
-                  x.sizes[0], false,   false};
+                  x.sizes[0], false,   centered,  false};
     gpu::with_width<S>(
         cols, 1,
         [&](auto width) { launch_backward<S, decltype(width)::value>(launch, p, cols, gw.as<S>(), gb.as<S>()); },

@@ -8,6 +8,10 @@ Tensor layer_norm(const Tensor& input, const LayerNormFuncOptions& options) {
   return fulmen::layer_norm(input, options.normalized_shape(), options.weight(), options.bias(), options.eps());
 }
 
+Tensor rms_norm(const Tensor& input, const RMSNormFuncOptions& options) {
+  return fulmen::rms_norm(input, options.normalized_shape(), options.weight(), options.eps());
+}
+
 Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
                   const BatchNormFuncOptions& options) {
   FULMEN_CHECK(options.momentum(), "batch_norm: the momentum must be a number here");

@@ -14,6 +14,14 @@ struct LayerNormOptions {
   FULMEN_ARG(bool, elementwise_affine) = true;
 };
 
+/// Without `eps`: the smallest step from 1 of the type that the norm is computed in.
+struct RMSNormOptions {
+  RMSNormOptions(std::vector<int64_t> normalized_shape) : normalized_shape_(std::move(normalized_shape)) {}
+  FULMEN_ARG(std::vector<int64_t>, normalized_shape);
+  FULMEN_ARG(std::optional<double>, eps) = std::nullopt;
+  FULMEN_ARG(bool, elementwise_affine) = true;
+};
+
 /// `momentum`: the share of a new batch in the running statistics; without it they are the mean of all batches.
 struct BatchNormOptions {
   BatchNormOptions(int64_t num_features) : num_features_(num_features) {}
@@ -36,6 +44,12 @@ struct LayerNormFuncOptions {
   FULMEN_ARG(Tensor, bias) = {};
   FULMEN_ARG(double, eps) = 1e-5;
 };
+struct RMSNormFuncOptions {
+  RMSNormFuncOptions(std::vector<int64_t> normalized_shape) : normalized_shape_(std::move(normalized_shape)) {}
+  FULMEN_ARG(std::vector<int64_t>, normalized_shape);
+  FULMEN_ARG(Tensor, weight) = {};
+  FULMEN_ARG(std::optional<double>, eps) = std::nullopt;
+};
 struct BatchNormFuncOptions {
   FULMEN_ARG(Tensor, weight) = {};
   FULMEN_ARG(Tensor, bias) = {};
@@ -51,6 +65,8 @@ struct NormalizeFuncOptions {
 
 /// y = (x - mean) / sqrt(var + eps) * weight + bias over the trailing dimensions `normalized_shape`.
 Tensor layer_norm(const Tensor& input, const LayerNormFuncOptions& options);
+/// y = x / sqrt(mean(x^2) + eps) * weight over the trailing dimensions `normalized_shape`.
+Tensor rms_norm(const Tensor& input, const RMSNormFuncOptions& options);
 /// y = (x - mean) / sqrt(var + eps) * weight + bias per channel (dimension 1). In training, running statistics (which
 /// may be undefined) are updated in place.
 Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,

@@ -82,6 +82,48 @@ OP_TABLE_ROWS(norm) {
       })
       .reference(normalized(1, false));
 
+  auto of_squares = [](const std::vector<Array>& in) {
+    Array y = in[0];
+    const int64_t cols = in.size() > 1 ? in[1].numel() : y.size(-1);
+    for (int64_t row = 0; row < y.numel(); row += cols) {
+      double sum = 0;
+      for (int64_t i = 0; i < cols; ++i) sum += in[0][row + i] * in[0][row + i];
+      for (int64_t i = 0; i < cols; ++i) {
+        y[row + i] /= std::sqrt(sum / static_cast<double>(cols) + 1e-5);
+        if (in.size() > 1) y[row + i] *= in[1][i];
+      }
+    }
+    return std::vector<Array>{y};
+  };
+  table.row("rms_norm")
+      .inputs({{3, 5}, {5}})
+      .inputs({{2, 3, 70}, {70}})
+      .inputs({{4, 3, 2}, {3, 2}})
+      .fixed_shapes()
+      .tolerance(4)
+      .covers({"rms_norm_backward"})
+      .call([](In in) { return rms_norm(in[0], in[1].sizes(), in[1], 1e-5); })
+      .reference(of_squares)
+      .error(
+          "sizes",
+          [] {
+            rms_norm(ones({3, 4}, here()), {5});
+          },
+          "rms_norm: Given normalized_shape=[5], expected input with shape [*, 5], but got input of size[3, 4]")
+      .error(
+          "weight",
+          [] {
+            rms_norm(ones({3, 4}, here()), {4}, ones({3}, here()));
+          },
+          "Expected weight of shape [4]")
+      .large({{2048, 512}, {512}});
+  table.row("rms_norm/plain")
+      .inputs({{4, 6}})
+      .fixed_shapes()
+      .tolerance(4)
+      .call([](In in) { return rms_norm(in[0], {6}, {}, 1e-5); })
+      .reference(of_squares);
+
   auto train = [](In in) {
     return in.size() > 1 ? batch_norm(in[0], in[1], in[2], {}, {}, true) : batch_norm(in[0], {}, {}, {}, {}, true);
   };
