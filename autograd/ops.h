@@ -2,6 +2,7 @@
 // Every operation, by family.
 #include <fulmen/autograd/ops/activation.h>
 #include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/autograd/ops/attention.h>
 #include <fulmen/autograd/ops/comparison.h>
 #include <fulmen/autograd/ops/copy.h>
 #include <fulmen/autograd/ops/creation.h>
