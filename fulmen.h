@@ -10,6 +10,10 @@
 #include <fulmen/data/loader.h>
 #include <fulmen/data/split.h>
 #include <fulmen/data/table_encoder.h>
+#include <fulmen/data/text/byte_level_bpe.h>
+#include <fulmen/data/text/scored_bpe.h>
+#include <fulmen/data/text/text_data.h>
+#include <fulmen/data/text/word_piece.h>
 #include <fulmen/data/transforms.h>
 #include <fulmen/nn/nn.h>
 #include <fulmen/optim/optim.h>

@@ -1,10 +1,8 @@
 #include <fulmen/data/csv_parser.h>
+#include <fulmen/data/file_bytes.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <limits>
 #include <unordered_map>
 
@@ -267,35 +265,6 @@ void check_options(const CsvOptions& options) {
                "CsvOptions: limits must be positive");
 }
 
-std::string read_whole_file(const std::string& path, int64_t max_bytes) {
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rb"));
-  if (!file) fail_data(path, str("cannot open the file: ", std::strerror(errno)), "check the path and its permissions");
-  std::string text;
-  // The size is a hint only: a pipe has none.
-  if (std::fseek(file.get(), 0, SEEK_END) == 0) {
-    if (long size = std::ftell(file.get()); size > 0 && size <= max_bytes) text.reserve(static_cast<size_t>(size) + 1);
-    std::rewind(file.get());
-  }
-  constexpr size_t block = size_t{1} << 20;
-  while (true) {
-    const size_t before = text.size();
-    text.resize(before + block);
-    const size_t got = std::fread(text.data() + before, 1, block, file.get());
-    text.resize(before + got);
-    if (static_cast<int64_t>(text.size()) > max_bytes) {
-      fail_data(path, str("the file has more than ", max_bytes, " bytes"), "raise CsvOptions::max_bytes");
-    }
-    if (got < block) break;
-  }
-  if (std::ferror(file.get())) {
-    fail_data(path, str("cannot read the file: ", std::strerror(errno)), "check that it is a file and not a directory");
-  }
-  return text;
-}
-
 }  // namespace
 
 CsvTable parse_csv(std::string_view text, const CsvOptions& options, const std::string& source) {
@@ -307,7 +276,7 @@ CsvTable parse_csv(std::string_view text, const CsvOptions& options, const std::
 
 CsvTable read_csv(const std::string& path, const CsvOptions& options) {
   check_options(options);
-  return parse_csv(read_whole_file(path, options.max_bytes), options, path);
+  return parse_csv(read_file(path, options.max_bytes, "CsvOptions::max_bytes"), options, path);
 }
 
 }  // namespace fulmen::data

@@ -1,4 +1,7 @@
 #include <fulmen/data/table_encoder.h>
+#include <fulmen/data/text/byte_level_bpe.h>
+#include <fulmen/data/text/scored_bpe.h>
+#include <fulmen/data/text/word_piece.h>
 #include <fulmen/data/transforms.h>
 #include <fulmen/tensor/nearest_name.h>
 
@@ -12,8 +15,15 @@ std::shared_ptr<Preprocessor> make_preprocessor(std::string_view kind) {
   if (kind == "clip") return std::make_shared<Clip>();
   if (kind == "chain") return std::make_shared<Chain>();
   if (kind == "table_encoder") return std::make_shared<TableEncoder>();
+  if (kind == "bytes") return std::make_shared<Bytes>();
+  if (kind == "characters") return std::make_shared<Characters>();
+  if (kind == "byte_level_bpe") return std::make_shared<ByteLevelBpe>();
+  if (kind == "word_piece") return std::make_shared<WordPiece>();
+  if (kind == "scored_bpe") return std::make_shared<ScoredBpe>();
+  if (kind == "tokenizer") return std::make_shared<AnyTokenizer>();
   std::string nearest =
-      nearest_name(kind, {"standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain", "table_encoder"});
+      nearest_name(kind, {"standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain", "table_encoder",
+                          "bytes", "characters", "byte_level_bpe", "word_piece", "scored_bpe", "tokenizer"});
   fail(str("there is no preprocessor of kind '", kind, "'",
            nearest.empty() ? std::string() : str(" (did you mean '", nearest, "'?)")));
 }
