@@ -110,8 +110,10 @@ Tensor& Tensor::set_data(const Tensor& source) const {
                "floating point dtype; got ",
                source);
   TensorImpl& from = *source.impl();
-  // An accumulator checks gradients against the old type and shape: the next graph makes a new one.
-  if (impl_->meta && impl_->meta->accumulator && (from.dtype != impl_->dtype || !(from.sizes == impl_->sizes))) {
+  // An accumulator checks gradients against the old type, shape and device: the next graph makes a new one.
+  const bool alike = impl_->meta && from.dtype == impl_->dtype && from.sizes == impl_->sizes &&
+                     from.storage->device == impl_->storage->device;
+  if (impl_->meta && impl_->meta->accumulator && !alike) {
     auto* accumulator = static_cast<AccumulateGrad*>(std::exchange(impl_->meta->accumulator, nullptr));
     accumulator->leave({});
     release_node(accumulator);

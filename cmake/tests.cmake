@@ -71,6 +71,11 @@ if(unit_sources)
 endif()
 
 if(FULMEN_CUDA STREQUAL "EMULATED")
+  # What needs several devices; on a machine that has them, unit_cuda and unit_trainer run these, too.
+  foreach(streams eager lazy)
+    fulmen_add_test(unit_devices_${streams} LABELS unit cuda checked COMMAND ${CMAKE_COMMAND} -E env
+      FULMEN_EMU_DEVICES=3 FULMEN_EMU_STREAMS=${streams} $<TARGET_FILE:unit_tests> "--test-case=several devices:*")
+  endforeach()
   fulmen_add_emulator_tests()
 endif()
 

@@ -1,4 +1,5 @@
 // Bytes between host and devices.
+#include <cuda_runtime_api.h>
 #include <fulmen/kernels/cuda.h>
 #include <fulmen/tensor/cuda/check.h>
 #include <fulmen/tensor/cuda/faults.h>
@@ -43,7 +44,13 @@ void to_host(void* to, const void* from, size_t bytes, PinnedBlock* pinned, cons
 
 void between(void* to, const Stream& to_stream, const void* from, const Stream& from_stream, size_t bytes) {
   from_stream.wait_stream(to_stream);  // what still uses the target
-  enqueue(to, from, bytes, cudaMemcpyDefault, from_stream);
+  if (to_stream.device() == from_stream.device()) {
+    enqueue(to, from, bytes, cudaMemcpyDeviceToDevice, from_stream);
+  } else {
+    const OnDevice guard(from_stream.device());
+    FULMEN_CUDA_TRY(cudaMemcpyPeerAsync(to, to_stream.device(), from, from_stream.device(), bytes,
+                                        static_cast<cudaStream_t>(from_stream.handle())));
+  }
   to_stream.wait_stream(from_stream);
 }
 

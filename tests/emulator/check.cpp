@@ -183,6 +183,11 @@ void check_device(const void* p, size_t bytes, Access access, const Origin& orig
       last_launch = 0;
       bad_address(p, bytes, access, origin);
     }
+    if (!may_access(running_device, last.device)) {
+      last_launch = 0;
+      fail("memcheck: %s memory of device %d in a kernel on device %d, which has no access to it [%s]", verb(access),
+           last.device, running_device, place(origin).c_str());
+    }
   }
   auto offset = static_cast<size_t>(static_cast<const unsigned char*>(p) - region);
   if (access == Access::write) {

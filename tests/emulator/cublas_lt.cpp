@@ -163,6 +163,7 @@ struct Memory {
   const void *a, *b, *c;
   void *d, *workspace;
   double alpha, beta;
+  int device;
 };
 
 double activated(double x, uint32_t epilogue) {
@@ -233,7 +234,7 @@ lt::Status check_memory(const Shape& s, const Memory& at, const lt::Algo& algo, 
   const lt::MatrixLayoutOpaque* layouts[4] = {&s.a, &s.b, &s.c, &s.d};
   for (int i = 0; i < 4; ++i) {
     if (i == 2 && at.beta == 0) continue;
-    if (!in_device_memory(pointers[i], extent(*layouts[i]))) return lt::status_invalid_value;
+    if (!in_memory_of(at.device, pointers[i], extent(*layouts[i]))) return lt::status_invalid_value;
     if (!aligned(pointers[i], algo.data[1] >> (16 * i) & 0xffff)) return lt::status_invalid_value;
   }
   for (int i = 0; i < 2; ++i) {
@@ -244,12 +245,12 @@ lt::Status check_memory(const Shape& s, const Memory& at, const lt::Algo& algo, 
   if (at.beta != 0 && at.c == at.d && s.c.ld != s.d.ld) return lt::status_invalid_value;
   if (has_vector(s.desc)) {
     const uint64_t length = s.desc.epilogue == lt::epilogue_bgradb ? s.n() : s.m();
-    if (!in_device_memory(s.desc.bias, length * bytes_of(s.d.type))) return lt::status_invalid_value;
+    if (!in_memory_of(at.device, s.desc.bias, length * bytes_of(s.d.type))) return lt::status_invalid_value;
     if (!aligned(s.desc.bias, algo.data[2])) return lt::status_invalid_value;
   }
   const size_t needed = workspace_of(s);
   if (needed > workspace_bytes) return lt::status_invalid_value;
-  if (needed > 0 && (!in_device_memory(at.workspace, needed) || !aligned(at.workspace, 16))) {
+  if (needed > 0 && (!in_memory_of(at.device, at.workspace, needed) || !aligned(at.workspace, 16))) {
     return lt::status_invalid_value;
   }
   return lt::status_success;
@@ -265,9 +266,7 @@ lt::Status destroy(T* object) {
 
 lt::Status create(lt::Handle* handle) {
   if (handle == nullptr) return lt::status_invalid_value;
-  int device = 0;
-  if (cudaGetDevice(&device) != cudaSuccess) return lt::status_not_initialized;
-  *handle = new lt::HandleOpaque{device};
+  *handle = new lt::HandleOpaque{current_device()};
   return lt::status_success;
 }
 const char* status_name(lt::Status status) {
@@ -368,7 +367,8 @@ lt::Status matmul(lt::Handle handle, lt::MatmulDesc desc, const void* alpha, con
   if (lt::Status status = check(shape)) return status;
   const bool wide = desc->scale == lt::real_64f;
   auto factor = [&](const void* p) { return wide ? *static_cast<const double*>(p) : *static_cast<const float*>(p); };
-  const Memory at{a, b, c, d, workspace, factor(alpha), factor(beta)};
+  if (!valid_stream(stream) || device_of(stream) != handle->device) return lt::status_invalid_value;
+  const Memory at{a, b, c, d, workspace, factor(alpha), factor(beta), handle->device};
   if (lt::Status status = check_memory(shape, at, *algo, workspace_bytes)) return status;
   const cudaError_t error = enqueue(stream, [shape, at] { compute(shape, at); });
   return error == cudaSuccess ? lt::status_success : lt::status_execution_failed;

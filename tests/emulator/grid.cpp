@@ -11,6 +11,7 @@
 
 #include "block.h"
 #include "check.h"
+#include "runtime.h"
 #include "shared_memory.h"
 
 // Blocks of a grid, spread over host threads. While a grid runs, an access to unmapped memory ends its block with a
@@ -33,6 +34,12 @@ struct Grid {
 thread_local const void* bad_address = nullptr;
 
 void report_bad_address() {
+  const Allocation before = device_allocation_before(bad_address);
+  if (reinterpret_cast<uintptr_t>(bad_address) < before.start + before.bytes &&
+      !may_access(running_device, before.device)) {
+    fail("illegal address %p: memory of device %d, to which a kernel on device %d has no access", bad_address,
+         before.device, running_device);
+  }
   fail("illegal address %p: neither device memory nor shared memory of this block", bad_address);
 }
 

@@ -22,7 +22,12 @@ namespace {
 constexpr int shared_without_asking = 48 * 1024, shared_per_multiprocessor = 228 * 1024, reserved_shared = 1024;
 constexpr int threads_per_multiprocessor = 2048, blocks_per_multiprocessor = 32;
 
-std::map<const void*, int> shared_limits;  // cudaFuncAttributeMaxDynamicSharedMemorySize
+// cudaFuncAttributeMaxDynamicSharedMemorySize of a kernel, on each device.
+std::map<std::pair<const void*, int>, int> shared_limits;
+int shared_limit(const void* kernel) {
+  auto limit = shared_limits.find({kernel, current_device()});
+  return limit == shared_limits.end() ? shared_without_asking : limit->second;
+}
 uint64_t launches = 0, blocks = 0;
 
 struct Attribute {
@@ -81,8 +86,7 @@ cudaError_t check_launch(const KernelCall& call, dim3 grid, dim3 block, size_t s
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) {
     return cudaErrorInvalidConfiguration;
   }
-  auto limit = shared_limits.find(call.kernel);
-  auto allowed = static_cast<size_t>(limit == shared_limits.end() ? shared_without_asking : limit->second);
+  auto allowed = static_cast<size_t>(shared_limit(call.kernel));
   if (shared_bytes > allowed || call.bytes > 32764) return cudaErrorInvalidValue;
   return cudaSuccess;
 }
@@ -114,7 +118,11 @@ void note_access(const void* p, size_t bytes, Access access, Site site) {
 
 void launch_call(const KernelCall& call, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream) {
   std::lock_guard lock(runtime_mutex());
-  if (cudaError_t error = check_launch(call, grid, block, shared_bytes)) {
+  cudaError_t error = check_launch(call, grid, block, shared_bytes);
+  const int device = current_device();
+  const bool foreign = valid_stream(stream) && device_of(stream) != device;
+  if (error == cudaSuccess && foreign) error = cudaErrorInvalidResourceHandle;
+  if (error != cudaSuccess) {
     result(error);
     return;
   }
@@ -129,6 +137,8 @@ void launch_call(const KernelCall& call, dim3 grid, dim3 block, size_t shared_by
     ++launches;
     blocks += static_cast<uint64_t>(grid.x) * grid.y * grid.z;
     if (check_hooks) check_hooks->launch_begins(own.arguments, own.bytes);
+    running_device = device;
+    const OnlyMemoryOf memory(device);
     if (!run_grid(own, grid, block, shared_bytes)) make_sticky(cudaErrorLaunchFailure);
   });
   result(cudaSuccess);
@@ -140,26 +150,16 @@ using namespace emulator;
 
 extern "C" {
 
-cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
-  return cudaSuccess;
-}
-cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-cudaError_t cudaSetDevice(int device) { return result(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
-
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   if (value == nullptr) return result(cudaErrorInvalidValue);
-  if (device != 0) return result(cudaErrorInvalidDevice);
+  if (!valid_device(device)) return result(cudaErrorInvalidDevice);
   *value = attribute_value(attribute);
   return result(cudaSuccess);
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (p == nullptr) return result(cudaErrorInvalidValue);
-  if (device != 0) return result(cudaErrorInvalidDevice);
+  if (!valid_device(device)) return result(cudaErrorInvalidDevice);
   constexpr auto get = attribute_value;
   *p = {};
   std::snprintf(p->name, sizeof p->name, "Emulated GPU");
@@ -191,8 +191,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
 }
 
 cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int device) {
-  if (device != 0) return result(cudaErrorInvalidDevice);
-  std::snprintf(text, static_cast<size_t>(length), "0000:00:00.0");
+  if (!valid_device(device)) return result(cudaErrorInvalidDevice);
+  std::snprintf(text, static_cast<size_t>(length), "0000:%02x:00.0", static_cast<unsigned>(device));
   return result(cudaSuccess);
 }
 cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
@@ -200,14 +200,10 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
   if (greatest != nullptr) *greatest = -5;
   return result(cudaSuccess);
 }
-cudaError_t cudaDeviceCanAccessPeer(int* can, int, int) {
-  *can = 0;
-  return result(cudaSuccess);
-}
 cudaError_t cudaDeviceSynchronize() {
   std::lock_guard lock(runtime_mutex());
   if (cudaError_t error = unless_recording()) return error;
-  finish_all_streams();
+  finish_device(current_device());
   return result(cudaSuccess);
 }
 cudaError_t cudaDeviceReset() {
@@ -227,7 +223,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
   std::lock_guard lock(runtime_mutex());
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return result(cudaSuccess);
   if (value < 0 || static_cast<size_t>(value) > most_shared_bytes) return result(cudaErrorInvalidValue);
-  shared_limits[kernel] = value;
+  shared_limits[{kernel, current_device()}] = value;
   return result(cudaSuccess);
 }
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
@@ -237,8 +233,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
   attributes->maxThreadsPerBlock = most_threads;
   attributes->numRegs = 32;
   attributes->ptxVersion = attributes->binaryVersion = settings().capability;
-  auto limit = shared_limits.find(kernel);
-  attributes->maxDynamicSharedSizeBytes = limit == shared_limits.end() ? shared_without_asking : limit->second;
+  attributes->maxDynamicSharedSizeBytes = shared_limit(kernel);
   return result(cudaSuccess);
 }
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* count, const void*, int block_size,

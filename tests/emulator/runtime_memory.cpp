@@ -1,15 +1,21 @@
+#include <cuda_runtime_api.h>
 #include <emulator/control.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <numeric>
 
 #include "check.h"
 #include "runtime.h"
 
 // Device and pinned memory, copies. Device memory is filled with 0xff (NaN) and followed by unmapped memory.
 namespace emulator {
+
+uint64_t device_bytes_now();
+
 namespace {
 
 constexpr size_t alignment = 256, page = 4096;
@@ -18,11 +24,13 @@ struct Mapping {
   size_t bytes;
   void* memory;  // of the mapping, guard page included
   size_t mapped;
+  int device;
 };
 std::map<uintptr_t, Mapping> device_memory;
 std::map<uintptr_t, size_t> pinned_memory, registered_memory;
-uint64_t device_bytes = 0, device_peak = 0;
+uint64_t device_bytes[most_devices] = {}, device_peak = 0;
 
+/// Memory of the current device.
 void* map_device(size_t bytes) {
   size_t used = (bytes + alignment - 1) / alignment * alignment, mapped = (used + page - 1) / page * page + page;
   void* place = check_hooks != nullptr ? check_hooks->reserve(mapped) : nullptr;
@@ -35,9 +43,10 @@ void* map_device(size_t bytes) {
   mprotect(end, page, PROT_NONE);
   unsigned char* start = end - used;
   std::memset(start, 0xff, used);
-  device_memory[reinterpret_cast<uintptr_t>(start)] = {bytes, memory, mapped};
-  device_bytes += bytes;
-  if (device_bytes > device_peak) device_peak = device_bytes;
+  const int device = current_device();
+  device_memory[reinterpret_cast<uintptr_t>(start)] = {bytes, memory, mapped, device};
+  device_bytes[device] += bytes;
+  device_peak = std::max(device_peak, device_bytes_now());
   return start;
 }
 
@@ -45,7 +54,7 @@ bool release_device(void* pointer) {
   auto found = device_memory.find(reinterpret_cast<uintptr_t>(pointer));
   if (found == device_memory.end()) return false;
   note_freed(pointer, found->second.bytes);
-  device_bytes -= found->second.bytes;
+  device_bytes[found->second.device] -= found->second.bytes;
   if (check_hooks != nullptr) {  // the addresses stay taken
     mmap(found->second.memory, found->second.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
          -1, 0);
@@ -66,7 +75,8 @@ cudaError_t allocate(void** pointer, size_t bytes) {
   if (pointer == nullptr) return result(cudaErrorInvalidValue);
   *pointer = nullptr;
   if (bytes == 0) return result(cudaSuccess);
-  if (bytes > settings().memory || device_bytes > settings().memory - bytes) return result(cudaErrorMemoryAllocation);
+  const uint64_t used = device_bytes[current_device()], all = settings().memory;
+  if (bytes > all || used > all - bytes) return result(cudaErrorMemoryAllocation);
   *pointer = map_device(bytes);
   return result(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
 }
@@ -126,25 +136,53 @@ cudaError_t copy(const Copy& copy, cudaMemcpyKind kind, cudaStream_t stream, boo
   return error;
 }
 
+cudaError_t copy_to_peer(const Copy& c, int to_device, int from_device, cudaStream_t stream, bool wait) {
+  std::lock_guard lock(runtime_mutex());
+  if (!valid_device(to_device) || !valid_device(from_device)) return result(cudaErrorInvalidDevice);
+  const bool theirs = in_memory_of(to_device, c.to, c.width) && in_memory_of(from_device, c.from, c.width);
+  if (c.width > 0 && !theirs) return result(cudaErrorInvalidValue);
+  return copy(c, cudaMemcpyDeviceToDevice, stream, wait);
+}
+
 }  // namespace
+
+uint64_t device_bytes_now() { return std::accumulate(std::begin(device_bytes), std::end(device_bytes), uint64_t{0}); }
 
 Allocation device_allocation_before(const void* p) {
   auto after = device_memory.upper_bound(reinterpret_cast<uintptr_t>(p));
   if (after == device_memory.begin()) return {};
   --after;
-  return {after->first, after->second.bytes};
+  return {after->first, after->second.bytes, after->second.device};
 }
 bool in_device_memory(const void* p, size_t bytes) {
   Allocation before = device_allocation_before(p);
   return before.bytes != 0 && reinterpret_cast<uintptr_t>(p) + bytes <= before.start + before.bytes;
+}
+bool in_memory_of(int device, const void* p, size_t bytes) {
+  return in_device_memory(p, bytes) && device_allocation_before(p).device == device;
 }
 bool in_pinned_memory(const void* p) { return within(pinned_memory, p) || within(registered_memory, p); }
 
 void free_all_memory() {
   while (!device_memory.empty()) release_device(reinterpret_cast<void*>(device_memory.begin()->first));
 }
-uint64_t device_bytes_now() { return device_bytes; }
 uint64_t device_bytes_peak() { return device_peak; }
+
+// The checked build looks at every address, and says more than a fault could.
+OnlyMemoryOf::OnlyMemoryOf(int device) {
+  if (settings().devices == 1 || check_hooks != nullptr) return;
+  for (const auto& [start, mapping] : device_memory) {
+    if (!may_access(device, mapping.device)) mprotect(mapping.memory, mapping.mapped, PROT_NONE);
+  }
+}
+OnlyMemoryOf::~OnlyMemoryOf() {
+  if (settings().devices == 1 || check_hooks != nullptr) return;
+  for (const auto& [start, mapping] : device_memory) {
+    if (!may_access(running_device, mapping.device)) {
+      mprotect(mapping.memory, mapping.mapped - page, PROT_READ | PROT_WRITE);
+    }
+  }
+}
 
 }  // namespace emulator
 
@@ -161,8 +199,11 @@ cudaError_t cudaFree(void* pointer) {
   std::lock_guard lock(runtime_mutex());
   if (pointer == nullptr) return result(cudaSuccess);
   if (cudaError_t error = unless_recording()) return error;
-  finish_all_streams();
-  return result(release_device(pointer) ? cudaSuccess : cudaErrorInvalidValue);
+  auto found = device_memory.find(reinterpret_cast<uintptr_t>(pointer));
+  if (found == device_memory.end()) return result(cudaErrorInvalidValue);
+  finish_device(found->second.device);
+  release_device(pointer);
+  return result(cudaSuccess);
 }
 cudaError_t cudaMallocAsync(void** pointer, size_t bytes, cudaStream_t) {
   std::lock_guard lock(runtime_mutex());
@@ -229,7 +270,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   if (attributes == nullptr) return result(cudaErrorInvalidValue);
   auto* address = const_cast<void*>(pointer);
   if (in_device_memory(pointer, 1)) {
-    *attributes = {cudaMemoryTypeDevice, 0, address, nullptr};
+    *attributes = {cudaMemoryTypeDevice, device_allocation_before(pointer).device, address, nullptr};
   } else if (in_pinned_memory(pointer)) {
     *attributes = {cudaMemoryTypeHost, 0, address, address};
   } else {
@@ -240,7 +281,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   std::lock_guard lock(runtime_mutex());
   *total = settings().memory;
-  *free = settings().memory - device_bytes;
+  *free = settings().memory - device_bytes[current_device()];
   return result(cudaSuccess);
 }
 
@@ -249,6 +290,13 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   return copy({to, from, bytes, bytes, bytes, 1}, kind, stream, false);
+}
+cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device, size_t bytes,
+                                cudaStream_t stream) {
+  return copy_to_peer({to, from, bytes, bytes, bytes, 1}, to_device, from_device, stream, false);
+}
+cudaError_t cudaMemcpyPeer(void* to, int to_device, const void* from, int from_device, size_t bytes) {
+  return copy_to_peer({to, from, bytes, bytes, bytes, 1}, to_device, from_device, nullptr, true);
 }
 cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height,
                          cudaMemcpyKind kind) {
@@ -261,7 +309,10 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
   std::lock_guard lock(runtime_mutex());
   if (bytes == 0) return result(cudaSuccess);
-  if (!in_device_memory(to, bytes)) return result(cudaErrorInvalidValue);
+  if (!valid_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+  const bool reachable =
+      in_device_memory(to, bytes) && may_access(device_of(stream), device_allocation_before(to).device);
+  if (!reachable) return result(cudaErrorInvalidValue);
   return enqueue(stream, [=] {
     std::memset(to, value, bytes);
     note_initialized(to, nullptr, bytes);

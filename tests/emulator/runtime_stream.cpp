@@ -3,6 +3,7 @@
 #include <emulator/control.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 // A stream is a chain of work. Eager streams run work when it is added; lazy ones when something waits for it, which
@@ -10,7 +11,11 @@
 namespace emulator {
 namespace {
 
-CUstream_st legacy_stream;
+std::array<CUstream_st, most_devices> legacy_streams = [] {
+  std::array<CUstream_st, most_devices> all;
+  for (int i = 0; i < most_devices; ++i) all[static_cast<size_t>(i)].device = i;
+  return all;
+}();
 std::set<cudaStream_t> streams;
 std::vector<WorkPointer> pending;  // of random streams
 uint64_t random_state = 88172645463325252u;
@@ -23,6 +28,9 @@ uint64_t random_number() {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+CUstream_st& legacy_of(int device) { return legacy_streams[static_cast<size_t>(device)]; }
+bool is_legacy(const CUstream_st* stream) { return stream == &legacy_of(stream->device); }
+
 /// Work that must come before anything new in `stream`.
 std::vector<WorkPointer> predecessors(const CUstream_st* stream) {
   std::vector<WorkPointer> found;
@@ -30,12 +38,12 @@ std::vector<WorkPointer> predecessors(const CUstream_st* stream) {
     if (work && !work->done) found.push_back(work);
   };
   add(stream->last);
-  if (stream == &legacy_stream) {
+  if (is_legacy(stream)) {
     for (cudaStream_t other : streams) {
-      if (other->waits_for_legacy) add(other->last);
+      if (other->waits_for_legacy && other->device == stream->device) add(other->last);
     }
   } else if (stream->waits_for_legacy) {
-    add(legacy_stream.last);
+    add(legacy_of(stream->device).last);
   }
   return found;
 }
@@ -43,6 +51,16 @@ std::vector<WorkPointer> predecessors(const CUstream_st* stream) {
 void run_some_pending() {
   while (random_number() % 2 == 0 && !pending.empty()) run_work(pending[random_number() % pending.size()]);
   std::erase_if(pending, [](const WorkPointer& work) { return work->done; });
+}
+
+/// Now, or not yet.
+void begin_work(const WorkPointer& work) {
+  if (settings().streams == Streams::eager) {
+    run_work(work);
+  } else if (settings().streams == Streams::random) {
+    pending.push_back(work);
+    run_some_pending();
+  }
 }
 
 void record(CUstream_st* stream, std::function<void()> work) {
@@ -54,6 +72,7 @@ void record(CUstream_st* stream, std::function<void()> work) {
 cudaError_t new_stream(cudaStream_t* stream, unsigned flags) {
   if (stream == nullptr || (flags & ~1u) != 0) return result(cudaErrorInvalidValue);
   *stream = new CUstream_st;
+  (*stream)->device = current_device();
   (*stream)->waits_for_legacy = (flags & cudaStreamNonBlocking) == 0;
   streams.insert(*stream);
   return result(cudaSuccess);
@@ -62,9 +81,16 @@ cudaError_t new_stream(cudaStream_t* stream, unsigned flags) {
 }  // namespace
 
 CUstream_st* stream_of(cudaStream_t handle) {
-  return handle == nullptr || handle == cudaStreamLegacy || handle == cudaStreamPerThread ? &legacy_stream : handle;
+  const bool legacy = handle == nullptr || handle == cudaStreamLegacy || handle == cudaStreamPerThread;
+  return legacy ? &legacy_of(current_device()) : handle;
 }
-bool valid_stream(cudaStream_t stream) { return stream_of(stream) == &legacy_stream || streams.count(stream) != 0; }
+bool valid_stream(cudaStream_t stream) {
+  const auto first = legacy_streams.begin(), last = legacy_streams.end();
+  const CUstream_st* found = stream_of(stream);
+  return streams.count(stream) != 0 || std::any_of(first, last, [&](const auto& legacy) { return &legacy == found; });
+}
+int device_of(cudaStream_t stream) { return stream_of(stream)->device; }
+bool is_recording(cudaStream_t stream) { return stream_of(stream)->recording != nullptr; }
 std::vector<cudaStream_t> live_streams() { return {streams.begin(), streams.end()}; }
 
 void run_work(const WorkPointer& work) {
@@ -94,30 +120,42 @@ cudaError_t enqueue(cudaStream_t handle, std::function<void()> run) {
     record(stream, std::move(run));
     return result(cudaSuccess);
   }
-  if (stream == &legacy_stream) {
+  if (is_legacy(stream)) {
     for (cudaStream_t other : streams) {
-      if (other->recording != nullptr && other->waits_for_legacy) return result(cudaErrorStreamCaptureImplicit);
+      const bool disturbed = other->recording != nullptr && other->waits_for_legacy && other->device == stream->device;
+      if (disturbed) return result(cudaErrorStreamCaptureImplicit);
     }
   }
   auto work = std::make_shared<Work>();
   work->run = std::move(run);
   work->after = predecessors(stream);
   stream->last = work;
-  if (settings().streams == Streams::eager) {
-    run_work(work);
-  } else if (settings().streams == Streams::random) {
-    pending.push_back(work);
-    run_some_pending();
-  }
+  begin_work(work);
   return result(cudaSuccess);
+}
+
+void enqueue_across(const std::vector<cudaStream_t>& all, std::function<void()> run) {
+  auto work = std::make_shared<Work>();
+  work->run = std::move(run);
+  for (cudaStream_t handle : all) {
+    const std::vector<WorkPointer> before = predecessors(stream_of(handle));
+    work->after.insert(work->after.end(), before.begin(), before.end());
+  }
+  for (cudaStream_t handle : all) stream_of(handle)->last = work;
+  begin_work(work);
 }
 
 void finish_stream(cudaStream_t handle) {
   if (WorkPointer last = stream_of(handle)->last) run_work(last);
 }
+void finish_device(int device) {
+  finish_stream(&legacy_of(device));
+  for (cudaStream_t stream : streams) {
+    if (stream->device == device) finish_stream(stream);
+  }
+}
 void finish_all_streams() {
-  finish_stream(nullptr);
-  for (cudaStream_t stream : streams) finish_stream(stream);
+  for (int device = 0; device < most_devices; ++device) finish_device(device);
   pending.clear();
 }
 
@@ -137,7 +175,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, i
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   std::lock_guard lock(runtime_mutex());
-  if (!valid_stream(stream) || stream_of(stream) == &legacy_stream) return result(cudaErrorInvalidResourceHandle);
+  if (!valid_stream(stream) || is_legacy(stream_of(stream))) return result(cudaErrorInvalidResourceHandle);
   finish_stream(stream);
   streams.erase(stream);
   delete stream;
@@ -197,6 +235,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   std::lock_guard lock(runtime_mutex());
   if (event == nullptr) return result(cudaErrorInvalidValue);
   *event = new CUevent_st;
+  (*event)->device = current_device();
   (*event)->timed = (flags & cudaEventDisableTiming) == 0;
   return result(cudaSuccess);
 }
@@ -211,6 +250,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
   std::lock_guard lock(runtime_mutex());
   if (!valid_stream(handle) || event == nullptr) return result(cudaErrorInvalidResourceHandle);
   CUstream_st* stream = stream_of(handle);
+  if (stream->device != event->device) return result(cudaErrorInvalidResourceHandle);
   event->recorded = true;
   event->recording = stream->recording;
   event->frontier = stream->frontier;
@@ -241,7 +281,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   std::lock_guard lock(runtime_mutex());
   if (milliseconds == nullptr) return result(cudaErrorInvalidValue);
-  if (!start || !end || !start->recorded || !end->recorded || !start->timed || !end->timed) {
+  if (!start || !end || !start->recorded || !end->recorded || !start->timed || !end->timed ||
+      start->device != end->device) {
     return result(cudaErrorInvalidResourceHandle);
   }
   if ((start->work && !start->work->done) || (end->work && !end->work->done)) return cudaErrorNotReady;

@@ -34,12 +34,14 @@ struct Recording {
 }  // namespace emulator
 
 struct CUstream_st {
+  int device = 0;
   emulator::WorkPointer last;
   bool waits_for_legacy = true;
   std::shared_ptr<emulator::Recording> recording;
   std::vector<size_t> frontier;  // the nodes that the next one follows
 };
 struct CUevent_st {
+  int device = 0;
   emulator::WorkPointer work;
   bool recorded = false, timed = true;
   std::shared_ptr<double> seconds = std::make_shared<double>(0);
@@ -54,7 +56,7 @@ struct CUgraphExec_st {
 };
 
 namespace emulator {
-/// The stream behind a handle: null and cudaStreamLegacy are the legacy stream.
+/// The stream behind a handle: null and cudaStreamLegacy are the current device's legacy stream.
 CUstream_st* stream_of(cudaStream_t handle);
 void run_work(const WorkPointer& work);
 /// All streams that were made and not destroyed.

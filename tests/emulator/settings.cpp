@@ -1,8 +1,11 @@
 #include <emulator/control.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
+
+#include "runtime.h"
 
 namespace emulator {
 namespace {
@@ -28,6 +31,7 @@ Settings from_environment() {
   if (s.threads < 1) s.threads = 1;
   s.memory = environment_number("FULMEN_EMU_MEMORY", 8192) << 20;
   s.capability = static_cast<int>(environment_number("FULMEN_EMU_CAPABILITY", 90));
+  s.devices = static_cast<int>(std::clamp<uint64_t>(environment_number("FULMEN_EMU_DEVICES", 1), 1, most_devices));
   s.libraries = !environment_is("FULMEN_EMU_LIBRARIES", "none");
   return s;
 }

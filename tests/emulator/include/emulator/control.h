@@ -16,10 +16,12 @@ struct Settings {
   Streams streams = Streams::eager;
   uint64_t seed = 1;
   int threads = 1;
-  /// Bytes of device memory: FULMEN_EMU_MEMORY, in MiB.
+  /// Bytes of memory of each device: FULMEN_EMU_MEMORY, in MiB.
   uint64_t memory = uint64_t{8} << 30;
   /// Compute capability times ten: FULMEN_EMU_CAPABILITY.
   int capability = 90;
+  /// How many devices there are, at most 8: FULMEN_EMU_DEVICES.
+  int devices = 1;
   /// Whether NVIDIA's optional libraries can be opened; FULMEN_EMU_LIBRARIES=none: no.
   bool libraries = true;
 };
@@ -37,7 +39,7 @@ struct Counters {
   uint64_t launches = 0, blocks = 0;
   /// ldmatrix and stmatrix: eight rows of 16 bytes at a time; `conflicts` are the extra cycles beyond one per phase.
   uint64_t matrix_phases = 0, matrix_conflicts = 0;
-  /// Bytes of live device allocations, and the most there were.
+  /// Bytes of live allocations of all devices, and the most there were.
   uint64_t device_bytes = 0, device_peak = 0;
 };
 Counters counters();
