@@ -1,6 +1,7 @@
 // A build without CUDA: what fulmen/tensor/cuda.h promises, without a device.
 #ifndef FULMEN_CUDA
 #include <fulmen/kernels/kernel.h>
+#include <fulmen/tensor/collectives.h>
 #include <fulmen/tensor/device_memory.h>
 #include <fulmen/tensor/error.h>
 
@@ -68,6 +69,15 @@ void CUDAGraph::replay() { refuse(); }
 void CUDAGraph::reset() {}
 bool CUDAGraph::captured() const { return false; }
 bool is_capturing() { return false; }
+
+Communicator::Communicator(std::vector<int>) { refuse(); }
+Communicator::~Communicator() = default;
+void Communicator::all_reduce(TensorList, ReduceOp) const { refuse(); }
+void Communicator::reduce(TensorList, ReduceOp, size_t) const { refuse(); }
+void Communicator::broadcast(TensorList, size_t) const { refuse(); }
+void Communicator::all_gather(TensorList, TensorList) const { refuse(); }
+void Communicator::reduce_scatter(TensorList, TensorList, ReduceOp) const { refuse(); }
+void Communicator::together(const AnyFunction<void()>&) const { refuse(); }
 
 void set_nvtx(bool) {}
 bool nvtx_enabled() { return false; }
