@@ -24,8 +24,7 @@ std::string EarlyStopping::state_key() const {
 
 void EarlyStopping::setup(Trainer& trainer, Module&, Stage) {
   const TrainerOptions& o = trainer.options();
-  on_train_epoch_end_ =
-      options_.check_on_train_epoch_end.value_or(o.val_check_interval == Amount(1.0) && o.check_val_every_n_epoch == 1);
+  on_train_epoch_end_ = options_.check_on_train_epoch_end.value_or(validates_once_per_epoch(o));
 }
 
 void EarlyStopping::on_train_epoch_end(Trainer& trainer, Module&) {

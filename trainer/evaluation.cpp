@@ -120,6 +120,7 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
         steps->on_batch_end(what, output, batch, b, loader);
         int64_t& seen = progress.validation_batches[static_cast<size_t>(loader)];
         if (!sanity_checking) log_row(metrics.logger_row(true), seen);
+        has_validated |= !sanity_checking;
         ++seen;
         return true;
       });

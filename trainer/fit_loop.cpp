@@ -14,7 +14,7 @@ bool FitLoop::reached_limits() const {
 
 bool FitLoop::can_stop() const {
   const TrainerOptions& o = run_.options;
-  return at_.epoch >= o.min_epochs.value_or(0) && at_.global_step >= o.min_steps.value_or(0);
+  return at_.epoch >= o.min_epochs.value_or(o.min_steps ? 1 : 0) && at_.global_step >= o.min_steps.value_or(0);
 }
 
 bool FitLoop::more_epochs() {
@@ -58,14 +58,15 @@ void FitLoop::go_on_within_epoch() {
 }
 
 bool FitLoop::next_batch() {
-  if (run_.is_last_batch || run_.interrupted) return false;
+  const bool one_more = std::exchange(one_more_, false);
+  if ((run_.is_last_batch && !one_more) || run_.interrupted) return false;
   const TrainerOptions& o = run_.options;
   if (o.max_steps != -1 && at_.global_step >= o.max_steps) return false;
   if (run_.should_stop && can_stop()) return false;
   const int64_t known = run_.num_training_batches;
   if (known >= 0) {
-    if (at_.batches >= known || !batch_.fill()) return false;
-    run_.is_last_batch = at_.batches + 1 == known;
+    if ((at_.batches >= known && !one_more) || !batch_.fill()) return false;
+    run_.is_last_batch = at_.batches + 1 >= known;
   } else {
     // A stream does not know its length: one batch is fetched ahead, so that the last one is known to be the last.
     if (!have_ahead_ && !(have_ahead_ = ahead_.fill())) return false;
@@ -139,7 +140,10 @@ void FitLoop::validate() {
   {
     NoGradGuard no_grad;
     const int64_t every = run.options.reload_dataloaders_every_n_epochs;
-    if (every > 0 && at_.epoch - val_loaded_in_ >= every) run.val_loaders_requested = false;
+    if (every > 0 && at_.epoch - val_loaded_in_ >= every) {
+      run.val_loaders_requested = false;
+      at_.validation_batches.clear();
+    }
     request_val_loaders();
     if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
   }

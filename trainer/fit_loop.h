@@ -53,6 +53,7 @@ class FitLoop {
   bool is_finite_or_stop(const Tensor& loss);
   void prepare_step();
   void go_on_within_epoch();
+  void resume_as_lightning(bool between_epochs);
   void configure_optimizers();
   void request_loaders();
   void set_validation_interval();
@@ -70,9 +71,9 @@ class FitLoop {
   ModuleSteps& module_steps_;
   const LoaderRequests& requests_;
   std::string ckpt_path_;
-  std::optional<Checkpoint> checkpoint_;
   BatchSlot batch_, ahead_;
   bool values_shown_ = false;  ///< the step's metrics are where callbacks look
+  bool one_more_ = false;      ///< the epoch is over, and yet there is a batch to come
   bool have_ahead_ = false, steps_ = false, automatic_ = true, window_filled_ = false, started_ = false;
   int64_t train_loaded_in_ = 0, val_loaded_in_ = 0;  ///< epochs in which loaders were asked for
   Stopwatch since_validation_;

@@ -16,44 +16,59 @@ FitLoop::~FitLoop() = default;
 
 void FitLoop::begin() {
   Run& run = run_;
-  if (!ckpt_path_.empty()) checkpoint_ = read_checkpoint(ckpt_path_);
-  run.begin(Stage::Fit, module_steps_, requests_, checkpoint_ ? &*checkpoint_ : nullptr, ckpt_path_);
+  std::optional<Checkpoint> checkpoint = run.begin(Stage::Fit, module_steps_, requests_, ckpt_path_);
   run.request_training_data = [this] { request_loaders(); };
-  run.resumed_from = ckpt_path_;
   configure_optimizers();
   FULMEN_CALL(run, on_fit_start, Forbidden);
   run.log_hyperparams();
-  if (checkpoint_) run.restore_training(*checkpoint_, ckpt_path_);
-  if (std::exchange(at_.epoch_was_done, false) && !run.options.lightning_compatible) {
-    --at_.epoch;
-    move_schedulers(Interval::Epoch, true);
+  if (checkpoint) run.restore_training(*checkpoint, run.resumed_from);
+  const bool epoch_was_done = std::exchange(at_.epoch_was_done, false), compatible = run.options.lightning_compatible;
+  // Lightning counts the epoch when training starts.
+  const bool lags = epoch_was_done && compatible;
+  if (epoch_was_done && !compatible) {
+    move_schedulers(Interval::Epoch, true);  // those that watch a metric were still to come
     ++at_.epoch;
   }
   run.module->zero_grad();
-  if (!checkpoint_) sanity_check();
-  const bool resumed = checkpoint_.has_value();
-  checkpoint_.reset();
-  if (run.options.limit_train_batches == Amount(0)) {
+  // Between two epochs Lightning does not take itself for resumed.
+  const bool anew = compatible && at_.point == Progress::Point::EpochStart && run.options.max_steps == -1;
+  if (!checkpoint || anew) sanity_check();
+  const bool resumed = checkpoint.has_value();
+  checkpoint.reset();
+  const bool trains = run.options.limit_train_batches != Amount(0);
+  if (trains) request_loaders();
+  if (lags) ++at_.epoch;
+  if (!trains) {
     run.num_training_batches = 0;
     return;
   }
-  request_loaders();
   if (resumed) run.restore_position();
-  if (resumed && run.options.lightning_compatible && at_.point == Progress::Point::BatchDone &&
-      at_.batches == run.num_training_batches) {
-    // Lightning takes the epoch for done, and begins the next one in the middle of its hooks.
-    ++at_.epoch;
-    ++at_.stepped;
-    at_.batches = 0;
-    at_.point = Progress::Point::BatchClosed;
-  }
   if (reached_limits() || (run.should_stop && can_stop())) return;
+  if (resumed && compatible) resume_as_lightning(lags);
   if (run.options.detect_anomaly) anomaly_ = std::make_unique<autograd::DetectAnomalyGuard>();
   since_validation_ = Stopwatch();
   if (validates_in(at_.epoch)) request_val_loaders();
   signals_.emplace();
   started_ = true;
   FULMEN_CALL(run, on_train_start, EpochOnly);
+}
+
+/// Where a run that Lightning resumes departs from an uninterrupted one.
+void FitLoop::resume_as_lightning(bool between_epochs) {
+  if (between_epochs && run_.options.max_steps != -1) {
+    // It ends that epoch once more, and has it train on a batch too many if it does not validate.
+    --at_.epoch;
+    at_.point = Progress::Point::BatchClosed;
+    if (validates_in(at_.epoch)) request_val_loaders();
+    one_more_ = !validates_in(at_.epoch);
+    if (!one_more_) ++at_.stepped;
+  } else if (at_.point == Progress::Point::BatchDone && at_.batches == run_.num_training_batches) {
+    // It takes the epoch for done, and begins the next one in the middle of its hooks.
+    ++at_.epoch;
+    ++at_.stepped;
+    at_.batches = 0;
+    at_.point = Progress::Point::BatchClosed;
+  }
 }
 
 void FitLoop::configure_optimizers() {
@@ -84,17 +99,16 @@ void FitLoop::request_loaders() {
   FULMEN_CHECK(loaders.size() == 1, "fit: a training loader is needed; got ", loaders.size(),
                "; pass one to fit(), or override train_dataloader() in the module");
   run.train_loader = loaders[0];
-  const Amount& overfit = run.options.overfit_batches;
-  if (overfit != Amount(0) && run.train_loader->options().shuffle) {
+  const bool overfits = run.options.overfit_batches != Amount(0);
+  if (overfits && run.train_loader->options().shuffle) {
     warn("overfit_batches: the training loader's shuffling is switched off");
     data::LoaderOptions unshuffled = run.train_loader->options();
     unshuffled.shuffle = false;
     unshuffled.order = {};
     run.train_loader = std::make_shared<data::LoaderEngine>(run.train_loader->source(), unshuffled);
   }
-  const bool overfitting = overfit != Amount(0);
-  run.num_training_batches = run.batches_of(*run.train_loader, overfitting ? overfit : run.options.limit_train_batches,
-                                            overfitting ? "overfit_batches" : "limit_train_batches");
+  run.num_training_batches = run.batches_of(*run.train_loader, run.options.limit_train_batches,
+                                            overfits ? "overfit_batches" : "limit_train_batches");
   batch_ = BatchSlot(run.train_loader);
   ahead_ = BatchSlot(run.train_loader);
   set_validation_interval();
@@ -133,14 +147,15 @@ bool FitLoop::validates_in(int64_t epoch) const {
 void FitLoop::request_val_loaders() {
   Run& run = run_;
   if (run.val_loaders_requested) return;
-  val_loaded_in_ = at_.epoch;
+  // Loaders that are asked for again now and then: a sanity check's are good for the first epoch, if that validates.
+  const bool counts = !run.sanity_checking || validates_in(at_.epoch);
+  val_loaded_in_ = counts ? at_.epoch : at_.epoch - run.options.reload_dataloaders_every_n_epochs;
   const bool before = std::exchange(run.validating, true);
   run.val_loaders_requested = true;
   run.val_loaders = requests_.val();
-  const bool overfitting = run.options.overfit_batches != Amount(0);
   run.num_val_batches =
-      run.batches_of(run.val_loaders, overfitting ? run.options.overfit_batches : run.options.limit_val_batches,
-                     overfitting ? "overfit_batches" : "limit_val_batches");
+      run.batches_of(run.val_loaders, run.options.limit_val_batches,
+                     run.options.overfit_batches != Amount(0) ? "overfit_batches" : "limit_val_batches");
   run.validating = before;
 }
 

@@ -69,6 +69,13 @@ MetricBook::Entry& MetricBook::find_or_add(std::string_view name, const LogOptio
   const bool suffix = several_loaders && options.add_dataloader_idx;
   if (found == list.end()) {
     if (name.empty()) refuse(site, name, "the name is empty", "give the value a name");
+    const bool mixes = several_loaders && !suffix && std::any_of(list.begin(), list.end(), [&](const Entry& entry) {
+                         return entry.name == name && entry.hook == site.name;
+                       });
+    if (mixes) {
+      refuse(site, name, "with add_dataloader_idx = false two loaders log the same name",
+             "put dataloader_idx into the name, or leave add_dataloader_idx out");
+    }
     Entry entry;
     entry.name = name;
     entry.hook = site.name;
@@ -147,16 +154,16 @@ void MetricBook::open(Page page, bool fresh) {
   if (fresh) forget(entries());
 }
 
-void MetricBook::publish(bool step_values, bool of_loaders) {
+void MetricBook::publish(bool step_values, bool of_loaders, unsigned lists) {
   for (const Entry& entry : entries()) {
     const bool wanted = step_values ? entry.on_step : entry.on_epoch;
     if (!wanted || (entry.suffix && !of_loaders)) continue;
     const double value = step_values ? entry.last : entry.reduced();
     const std::string name = entry.full_name(step_values);
-    if (entry.logger) logged.set(name, value);
-    if (entry.prog_bar) progress_bar.set(name, value);
+    if (entry.logger && (lists & OfLoggers)) logged.set(name, value);
+    if (entry.prog_bar && (lists & OfProgressBar)) progress_bar.set(name, value);
     // Validation and test put nothing but epoch values where callbacks look.
-    if (page_ == Page::Training || !step_values) {
+    if ((lists & OfCallbacks) && (page_ == Page::Training || !step_values)) {
       callback.set(entry.base_name(), value);
       callback.set(name, value);
     }

@@ -56,8 +56,10 @@ class MetricBook {
 
   // --- what came of it -----------------------------------------------------------------------------------------------
   /// Brings the three lists below up to date from the open page: with step values, or with reduced ones; without
-  /// `of_loaders`, only what belongs to no single loader.
-  void publish(bool step_values, bool of_loaders = true);
+  /// `of_loaders`, only what belongs to no single loader. As in Lightning, whoever looks at one list brings only that
+  /// one up to date.
+  enum List : unsigned { OfCallbacks = 1, OfLoggers = 2, OfProgressBar = 4, All = 7 };
+  void publish(bool step_values, bool of_loaders = true, unsigned lists = All);
   Metrics callback, logged, progress_bar;
 
   /// The values of the open page that go to the loggers, in order of appearance.

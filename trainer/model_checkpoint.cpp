@@ -87,6 +87,18 @@ std::string ModelCheckpoint::folder(const Trainer& trainer) const {
   return trainer.log_dir() + "/checkpoints";
 }
 
+std::vector<std::string> ModelCheckpoint::last_checkpoints(const Trainer& trainer) const {
+  std::vector<std::string> found;
+  std::error_code none;
+  for (const auto& file : std::filesystem::directory_iterator(folder(trainer), none)) {
+    const std::string name = file.path().filename().string();
+    if (name == "last.ckpt" || (name.rfind("last-v", 0) == 0 && file.path().extension() == ".ckpt")) {
+      found.push_back(file.path().string());
+    }
+  }
+  return found;
+}
+
 std::string ModelCheckpoint::format_name(const std::string& pattern, const Metrics& metrics) const {
   const std::string used = pattern.empty() ? "{epoch}-{step}" : pattern;
   std::string name;
@@ -119,7 +131,7 @@ void ModelCheckpoint::setup(Trainer&, Module&, Stage stage) {
 void ModelCheckpoint::on_train_start(Trainer&, Module&) { since_save_ = Stopwatch(); }
 
 void ModelCheckpoint::on_train_end(Trainer& trainer, Module&) {
-  if (options_.save_last && !saved_any_ && trainer.options().fast_dev_run == 0) save_last(trainer);
+  if (options_.save_last && !saved_any_) save_last(trainer);
 }
 
 int64_t ModelCheckpoint::epochs_between() const {
@@ -133,7 +145,7 @@ bool ModelCheckpoint::saves_after_epochs(const Trainer& trainer) const {
   if (o.val_check_interval.is_duration() || o.check_val_every_n_epoch != 1) return false;
   int64_t val_batches = 0;
   for (int64_t count : trainer.num_val_batches()) val_batches += count < 0 ? 1 : count;
-  return val_batches == 0 || o.val_check_interval == Amount(1.0);
+  return val_batches == 0 || validates_once_per_epoch(o);
 }
 
 bool ModelCheckpoint::may_save(const Trainer& trainer) const {
@@ -159,11 +171,13 @@ bool ModelCheckpoint::validates_after_this_batch(const Trainer& trainer) const {
          (!every || (trainer.current_epoch() + 1) % *every == 0);
 }
 
-void ModelCheckpoint::on_train_batch_end(Trainer& trainer, Module&, const StepOutput&, const AnyRef&, int64_t) {
+void ModelCheckpoint::on_train_batch_end(Trainer& trainer, Module& module, const StepOutput&, const AnyRef&, int64_t) {
   if (!due_after_batch(trainer)) return;
   const Metrics metrics = candidates(trainer);
   const bool metric_missing = !options_.monitor.empty() && !metrics.contains(options_.monitor);
-  if (metric_missing || validates_after_this_batch(trainer)) {
+  // Lightning does not look ahead when the module optimizes by itself.
+  const bool looks_ahead = module.automatic_optimization || !trainer.options().lightning_compatible;
+  if (metric_missing || (looks_ahead && validates_after_this_batch(trainer))) {
     wait_for_validation_ = true;
     return;
   }
@@ -205,6 +219,9 @@ Metrics ModelCheckpoint::candidates(const Trainer& trainer) const {
 void ModelCheckpoint::save_top_k(Trainer& trainer, const Metrics& metrics) {
   if (options_.save_top_k == 0) return;
   if (options_.monitor.empty()) return save_newest(trainer, metrics);
+  // Lightning hopes for a validation to come, and may end without a checkpoint.
+  const bool hopes = trainer.options().lightning_compatible && !trainer.has_validated();
+  if (hopes && !metrics.contains(options_.monitor)) return;
   double score = metrics[options_.monitor];  // throws E011
   const bool full = options_.save_top_k > 0 && static_cast<int64_t>(kept_.size()) >= options_.save_top_k;
   if (full && !better(score, worst()->score)) return;

@@ -53,6 +53,8 @@ class ModelCheckpoint : public Callback {
   /// Its monitored value.
   std::optional<double> best_model_score() const { return best_score_; }
   const std::string& last_model_path() const { return last_path_; }
+  /// The files "last.ckpt", "last-v1.ckpt", ... in this run's folder, whichever process wrote them.
+  std::vector<std::string> last_checkpoints(const Trainer& trainer) const;
   /// Where this run's files go.
   std::string folder(const Trainer& trainer) const;
   /// The file name, without folder and ending, for these metrics.

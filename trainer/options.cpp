@@ -190,4 +190,11 @@ void TrainerOptions::fields(FieldVisitor& f) {
   f("logger", logger);
 }
 
+bool validates_once_per_epoch(const TrainerOptions& options) {
+  const Amount& interval = options.val_check_interval;
+  // To Python, which Lightning asks, one batch and all of them are the same number.
+  const bool after_all = interval == Amount(1.0) || (options.lightning_compatible && interval == Amount(1));
+  return after_all && options.check_val_every_n_epoch == 1;
+}
+
 }  // namespace fulmen::trainer

@@ -145,9 +145,13 @@ struct TrainerOptions {
   void fields(FieldVisitor& f);
 };
 
+/// Every epoch ends with its one validation, so that "after an epoch" and "after a validation" are the same moment.
+bool validates_once_per_epoch(const TrainerOptions& options);
+
 /// Arguments of one fit.
 struct FitOptions {
-  /// A checkpoint to go on from.
+  /// A checkpoint to go on from. "last": the newest last.ckpt in the folders of this trainer's ModelCheckpoints, also
+  /// of an earlier process; without one the fit begins at its start. "best": the best one of this trainer's last fit.
   std::string ckpt_path = {};
 };
 /// Arguments of one validate, test or predict.

@@ -52,8 +52,8 @@ void reading(const std::string& path, const char* what, F&& read) {
   }
 }
 
-json progress_to_json(const Progress& p) {
-  const bool cut = p.cut_short;
+json progress_to_json(const Progress& p, bool lightning_compatible) {
+  const bool cut = p.cut_short && !lightning_compatible;  // Lightning takes up the next epoch
   return {{"epoch", cut ? p.epoch - 1 : p.epoch},
           {"point", static_cast<int>(cut ? Progress::Point::BatchClosed : p.point)},
           {"batches", p.batches},
@@ -76,7 +76,6 @@ Progress progress_from_json(const json& j) {
   p.validation_batches = j.at("validation_batches").get<std::vector<int64_t>>();
   if (p.point == Progress::Point::EpochDone) {
     p.point = Progress::Point::EpochStart;
-    p.epoch += 1;
     p.epoch_was_done = true;
   }
   return p;
@@ -151,11 +150,12 @@ void load_optimizers(const Optimizers& optimizers, const NamedTensors& parameter
 
 Checkpoint Run::state(bool weights_only) {
   FULMEN_CHECK(module, "save_checkpoint: this trainer has not run a module yet");
+  const HookSite site = metrics.site;  // a callback saves in the middle of somebody's hook
   Checkpoint out;
   out.weights = module->state_dict();
   out.metadata["class"] = nn::type_name(typeid(*module));
   out.metadata["hparams"] = module->hparams();
-  out.metadata["loops"] = progress_to_json(progress).dump();
+  out.metadata["loops"] = progress_to_json(progress, options.lightning_compatible).dump();
   json kinds = json::object();
   for (const auto& [name, transform] : module->transforms()) {
     const data::PreprocessorState state = transform->state();
@@ -183,19 +183,22 @@ Checkpoint Run::state(bool weights_only) {
       out.metadata["scaler"] =
           json{{"scale", scaler->get_scale()}, {"growth_tracker", scaler->growth_tracker()}}.dump();
     }
-    if (data_module) out.metadata["data_module"] = data_module->state_dict();
+  }
+  if (data_module) out.metadata["data_module"] = data_module->state_dict();
+  if (!weights_only) {
     call_callbacks({"on_save_checkpoint", LogRule::Forbidden}, &Callback::on_save_checkpoint, out);
   }
   module->on_save_checkpoint(out);
+  metrics.site = site;
   return out;
 }
 
 void Run::restore_module_state(const Checkpoint& checkpoint, const std::string& path) {
   detail::restore_module(*module, checkpoint, path, true);
   if (data_module) data_module->load_state_dict(checkpoint.text("data_module"));
-  call_callbacks({"on_load_checkpoint", LogRule::Forbidden}, &Callback::on_load_checkpoint, checkpoint);
   const std::string& states = checkpoint.text("callbacks");
-  if (states.empty()) return;
+  if (states.empty()) return;  // it holds weights only
+  call_callbacks({"on_load_checkpoint", LogRule::Forbidden}, &Callback::on_load_checkpoint, checkpoint);
   reading(path, "fulmen.callbacks", [&] {
     const json parsed = json::parse(states);
     for (const auto& callback : callbacks) {
@@ -206,6 +209,8 @@ void Run::restore_module_state(const Checkpoint& checkpoint, const std::string& 
 }
 
 void Run::restore_training(const Checkpoint& checkpoint, const std::string& path) {
+  reading(path, "fulmen.loops", [&] { progress = progress_from_json(json::parse(checkpoint.text("loops"))); });
+  if (options.lightning_compatible) progress.validation_batches.clear();
   if (checkpoint.text("optimizers").empty()) {
     throw Error("E015", path + " holds weights only: there is no optimizer state to go on with",
                 "fit from a file that was saved without save_weights_only, or load the weights with "
@@ -213,13 +218,13 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
   }
   reading(path, "the state of the run", [&] {
     load_optimizers(optimizers, module->named_parameters(), checkpoint, path);
-    progress = progress_from_json(json::parse(checkpoint.text("loops")));
     if (const std::string& scaler = checkpoint.text("scaler"); !scaler.empty() && precision.scaler()) {
       const json saved = json::parse(scaler);
       precision.scaler()->load_state(saved.at("scale"), saved.at("growth_tracker"));
     }
-    if (max_epochs >= 0 && progress.epoch > max_epochs) {
-      throw Error("E016", str(path, " has done ", progress.epoch, " epochs, more than max_epochs = ", max_epochs),
+    const int64_t epochs = progress.epoch + progress.epoch_was_done;
+    if (max_epochs >= 0 && epochs > max_epochs) {
+      throw Error("E016", str(path, " has done ", epochs, " epochs, more than max_epochs = ", max_epochs),
                   "raise max_epochs");
     }
     if (options.lightning_compatible) return;  // Lightning's checkpoints hold no metrics

@@ -1,4 +1,5 @@
 #include <fulmen/nn/type_name.h>
+#include <fulmen/tensor/warning.h>
 #include <fulmen/trainer/callbacks/timer.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/model_checkpoint.h>
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <typeindex>
 
 namespace fulmen::trainer {
@@ -85,6 +87,7 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
   loggers = o.loggers;
   if (loggers.empty() && o.logger) loggers.push_back(std::make_shared<CsvLogger>(o.default_root_dir));
   own_callbacks = o.callbacks;
+  if (o.overfit_batches != Amount(0)) o.limit_train_batches = o.limit_val_batches = o.overfit_batches;
   if (o.fast_dev_run > 0) {
     max_epochs = 1;
     o.max_steps = o.fast_dev_run;
@@ -93,8 +96,10 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
     o.check_val_every_n_epoch = 1;
     o.limit_train_batches = o.limit_val_batches = o.limit_test_batches = o.limit_predict_batches = o.fast_dev_run;
     loggers.clear();
-    std::erase_if(own_callbacks, [](const auto& c) {
-      return dynamic_cast<const ModelCheckpoint*>(c.get()) || dynamic_cast<const EarlyStopping*>(c.get());
+    std::erase_if(own_callbacks, [&o](const auto& c) {
+      // Lightning's writes last.ckpt even so.
+      const bool saves = dynamic_cast<const ModelCheckpoint*>(c.get()) && !o.lightning_compatible;
+      return saves || dynamic_cast<const EarlyStopping*>(c.get());
     });
   } else if (o.enable_checkpointing && !has<ModelCheckpoint>(own_callbacks)) {
     own_callbacks.push_back(std::make_shared<ModelCheckpoint>());
@@ -109,8 +114,32 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
   callbacks = own_callbacks;
 }
 
-void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loader_requests,
-                const Checkpoint* checkpoint, const std::string& checkpoint_path) {
+std::string Run::path_of_checkpoint(const std::string& wanted) const {
+  if (wanted == "last") {
+    namespace fs = std::filesystem;
+    std::string newest;
+    for (const auto& callback : own_callbacks) {
+      const auto* checkpoints = dynamic_cast<const ModelCheckpoint*>(callback.get());
+      if (!checkpoints) continue;
+      for (const std::string& path : checkpoints->last_checkpoints(trainer)) {
+        if (newest.empty() || fs::last_write_time(path) > fs::last_write_time(newest)) newest = path;
+      }
+    }
+    if (newest.empty()) {
+      warn(R"(ckpt_path = "last": there is no such checkpoint, and none is loaded. )"
+           "Does a ModelCheckpoint have save_last = true?");
+    }
+    return newest;
+  }
+  if (wanted != "best") return wanted;
+  const ModelCheckpoint* checkpoints = trainer.checkpoint_callback();
+  FULMEN_CHECK(checkpoints, R"(ckpt_path = "best": this trainer has no ModelCheckpoint)");
+  FULMEN_CHECK(!checkpoints->best_model_path().empty(), R"(ckpt_path = "best": no checkpoint has been saved yet)");
+  return checkpoints->best_model_path();
+}
+
+std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loader_requests,
+                                     const std::string& ckpt_path) {
   stage = what;
   steps = &module_steps;
   module = &module_steps.module();
@@ -120,6 +149,8 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   validating = sanity_checking = should_stop = interrupted = in_batch = is_last_batch = stepped_in_batch = false;
   accumulate_grad_batches = options.accumulate_grad_batches;
   metrics.clear();
+  has_validated = false;
+  progress.validation_batches.clear();
   if (what == Stage::Fit) {
     if (!options.lightning_compatible) progress = Progress();
     module->training_outputs_.clear();
@@ -134,9 +165,14 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   module->trainer_ = &trainer;
   module->metrics_ = &metrics;
   metrics.open(what == Stage::Fit ? MetricBook::Page::Training : MetricBook::Page::Evaluation, true);
-  metrics.site = {"configure_callbacks", LogRule::Forbidden};
-
   callbacks = own_callbacks;
+  metrics.site = {"ckpt_path", LogRule::Forbidden};
+  const std::string path = path_of_checkpoint(ckpt_path);
+  std::optional<Checkpoint> checkpoint;
+  if (!path.empty()) checkpoint = read_checkpoint(path, what != Stage::Fit);
+  if (what == Stage::Fit) resumed_from = path;
+
+  metrics.site = {"configure_callbacks", LogRule::Forbidden};
   for (const auto& callback : module->configure_callbacks()) {
     std::erase_if(callbacks, [&](const auto& c) { return type_of(*c) == type_of(*callback); });
     callbacks.push_back(callback);
@@ -153,10 +189,11 @@ void Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loa
   FULMEN_CALL(*this, setup, Forbidden, what);
   metrics.site = {"configure_model", LogRule::Forbidden};
   module->configure_model();
-  if (checkpoint) restore_module_state(*checkpoint, checkpoint_path);
+  if (checkpoint) restore_module_state(*checkpoint, path);
   if (!device.is_cpu()) module->to(device);
   precision = Precision(options.precision, device);
   if (precision.converts_to()) module->to(*precision.converts_to());
+  return checkpoint;
 }
 
 void Run::enter_batch(void* batch, int64_t dataloader_idx) {
@@ -226,9 +263,9 @@ void Run::log_hyperparams() {
   for (const auto& logger : loggers) logger->log_hyperparams(module->hparams());
 }
 
-void Run::update_metrics() {
+void Run::update_metrics(unsigned lists) {
   // As in Lightning, the loaders of a sanity check have no results if there are several.
-  metrics.publish(in_batch, in_batch || !(sanity_checking && num_val_batches.size() > 1));
+  metrics.publish(in_batch, in_batch || !(sanity_checking && num_val_batches.size() > 1), lists);
 }
 
 void Run::log_row(const Metrics& row, int64_t step) {

@@ -18,7 +18,7 @@ struct Progress {
     EpochDone,    ///< all of it: the next epoch comes next
   };
   Point point = Point::EpochStart;
-  bool epoch_was_done = false;  ///< restored from EpochDone: schedulers that watch a metric have still to move
+  bool epoch_was_done = false;  ///< restored from EpochDone: `epoch` is still to be counted
   bool cut_short = false;       ///< the epoch before `epoch` ended after `batches` batches, because the fit did
   int64_t epoch = 0;            ///< epochs completed
   int64_t batches = 0;          ///< batches done in this epoch
@@ -75,6 +75,7 @@ struct Run {
   Stage stage = Stage::Fit;
   bool running = false, validating = false, sanity_checking = false, should_stop = false, interrupted = false;
   bool in_batch = false;          ///< metrics show step values
+  bool has_validated = false;     ///< a validation of this fit has seen a batch
   bool stepped_in_batch = false;  ///< a module that steps its own optimizers has done so
   int64_t accumulate_grad_batches = 1;
   std::string resumed_from;  ///< the checkpoint that a fit goes on from
@@ -88,9 +89,12 @@ struct Run {
   std::vector<int64_t> num_val_batches;
 
   // --- run.cpp: beginning and end of every run -----------------------------------------------------------------------
-  /// configure_callbacks, prepare_data, setup, configure_model, and the weights of `checkpoint` if there is one.
-  void begin(Stage stage, ModuleSteps& steps, const LoaderRequests& requests, const Checkpoint* checkpoint,
-             const std::string& checkpoint_path);
+  /// configure_callbacks, prepare_data, setup, configure_model, and the weights of the checkpoint at `ckpt_path`, which
+  /// may be "best" or "last". Returns that checkpoint, if there is one.
+  std::optional<Checkpoint> begin(Stage stage, ModuleSteps& steps, const LoaderRequests& requests,
+                                  const std::string& ckpt_path);
+  /// The file that "best" or "last" mean; any other path is itself. Empty if there is no "last" one yet.
+  std::string path_of_checkpoint(const std::string& wanted) const;
   /// teardown, and the loggers' end.
   void end();
   /// The exception that is being handled: told to callbacks and loggers, and given the place where it happened.
@@ -101,7 +105,7 @@ struct Run {
   /// A row for the loggers; `step` -1 takes the training step and adds the epoch.
   void log_row(const Metrics& row, int64_t step = -1);
   void save_logs();
-  void update_metrics();
+  void update_metrics(unsigned lists = MetricBook::All);
   /// The step under way has a row in the log, if it ends in an optimizer step.
   bool logs_this_step() const;
 

@@ -31,7 +31,7 @@ void check(const TrainerOptions& o) {
   check_option(o.max_steps >= -1, "max_steps", o.max_steps, "-1 (no limit) or more");
   check_option(o.min_epochs.value_or(0) >= 0, "min_epochs", o.min_epochs.value_or(0), "0 or more");
   check_option(o.min_steps.value_or(0) >= 0, "min_steps", o.min_steps.value_or(0), "0 or more");
-  if (o.max_epochs && *o.max_epochs >= 0) {
+  if (o.max_epochs && *o.max_epochs >= 0 && !o.lightning_compatible) {
     check_option(o.min_epochs.value_or(0) <= *o.max_epochs, "min_epochs", o.min_epochs.value_or(0),
                  "at most max_epochs");
   }
@@ -122,10 +122,7 @@ Trainer::~Trainer() = default;
 std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, const LoaderRequests& requests,
                                              const RunOptions& options) try {
   Run& run = *run_;
-  const std::string path = checkpoint_path(options.ckpt_path);
-  std::optional<Checkpoint> checkpoint;
-  if (!path.empty()) checkpoint = read_checkpoint(path, true);
-  run.begin(stage, steps, requests, checkpoint ? &*checkpoint : nullptr, path);
+  run.begin(stage, steps, requests, options.ckpt_path);
   run.log_hyperparams();
   const bool testing = stage == Stage::Test;
   const Overrides overrides = steps.overrides();
@@ -160,10 +157,7 @@ std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, co
 
 size_t Trainer::run_predict(ModuleSteps& steps, const LoaderRequests& requests, const RunOptions& options) try {
   Run& run = *run_;
-  const std::string path = checkpoint_path(options.ckpt_path);
-  std::optional<Checkpoint> checkpoint;
-  if (!path.empty()) checkpoint = read_checkpoint(path, true);
-  run.begin(Stage::Predict, steps, requests, checkpoint ? &*checkpoint : nullptr, path);
+  run.begin(Stage::Predict, steps, requests, options.ckpt_path);
   run.log_hyperparams();
   size_t count = 0;
   if (run.options.limit_predict_batches != Amount(0)) {
@@ -182,36 +176,27 @@ size_t Trainer::run_predict(ModuleSteps& steps, const LoaderRequests& requests, 
   throw;
 }
 
-std::string Trainer::checkpoint_path(const std::string& path) const {
-  if (path != "best" && path != "last") return path;
-  const ModelCheckpoint* checkpoints = checkpoint_callback();
-  FULMEN_CHECK(checkpoints, "ckpt_path = \"", path, "\": this trainer has no ModelCheckpoint");
-  const std::string& found = path == "best" ? checkpoints->best_model_path() : checkpoints->last_model_path();
-  FULMEN_CHECK(!found.empty(), "ckpt_path = \"", path, "\": no checkpoint has been saved yet",
-               path == "last" ? "; does the ModelCheckpoint have save_last = true?" : "");
-  return found;
-}
-
 const TrainerOptions& Trainer::options() const { return run_->options; }
 int64_t Trainer::current_epoch() const { return run_->progress.epoch; }
 int64_t Trainer::global_step() const { return run_->progress.global_step; }
 
 const Metrics& Trainer::callback_metrics() const {
-  if (run_->running) run_->update_metrics();
+  if (run_->running) run_->update_metrics(MetricBook::OfCallbacks);
   return run_->metrics.callback;
 }
 const Metrics& Trainer::logged_metrics() const {
-  if (run_->running) run_->update_metrics();
+  if (run_->running) run_->update_metrics(MetricBook::OfLoggers);
   return run_->metrics.logged;
 }
 const Metrics& Trainer::progress_bar_metrics() const {
-  if (run_->running) run_->update_metrics();
+  if (run_->running) run_->update_metrics(MetricBook::OfProgressBar);
   return run_->metrics.progress_bar;
 }
 
 Stage Trainer::stage() const { return run_->stage; }
 bool Trainer::is_running() const { return run_->running; }
 bool Trainer::validating() const { return run_->validating; }
+bool Trainer::has_validated() const { return run_->has_validated; }
 bool Trainer::sanity_checking() const { return run_->sanity_checking; }
 bool Trainer::is_last_batch() const { return run_->is_last_batch; }
 int64_t Trainer::batch_idx() const { return run_->batch_idx; }
@@ -246,7 +231,10 @@ void Trainer::set_accumulate_grad_batches(int64_t batches) {
 }
 bool Trainer::logs_this_step() const { return run_->logs_this_step(); }
 int64_t Trainer::logged_steps() const { return run_->progress.stepped; }
-void Trainer::add_callback_metric(std::string_view name, double value) { run_->metrics.callback.set(name, value); }
+void Trainer::add_callback_metric(std::string_view name, double value) {
+  run_->update_metrics(MetricBook::OfCallbacks);
+  run_->metrics.callback.set(name, value);
+}
 int64_t Trainer::max_epochs() const { return run_->max_epochs; }
 const std::string& Trainer::ckpt_path() const { return run_->resumed_from; }
 const std::vector<std::shared_ptr<Callback>>& Trainer::callbacks() const { return run_->callbacks; }

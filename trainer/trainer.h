@@ -236,6 +236,8 @@ class Trainer {
   bool is_running() const;
   bool validating() const;
   bool sanity_checking() const;
+  /// Whether a validation of this fit has seen a batch.
+  bool has_validated() const;
   /// Whether the batch under way is its epoch's last.
   bool is_last_batch() const;
   /// The batch under way in its epoch, and how many the epoch has (-1 if its loader does not know).
@@ -343,8 +345,6 @@ class Trainer {
                                       const RunOptions& options);
   /// Returns the number of loaders.
   size_t run_predict(ModuleSteps& steps, const LoaderRequests& requests, const RunOptions& options);
-  /// "best" and "last" as paths.
-  std::string checkpoint_path(const std::string& path) const;
 
   std::unique_ptr<Run> run_;
 };

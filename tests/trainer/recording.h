@@ -128,12 +128,18 @@ class RecordedModule : public LightningModule<RecordedBatch, Tensor> {
   RECORDED(on_predict_epoch_end)
   RECORDED_VERB(on_validation_model_zero_grad)
   RECORDED_VERB(on_validation_model_eval)
-  RECORDED_VERB(on_validation_model_train)
   RECORDED_VERB(on_test_model_eval)
-  RECORDED_VERB(on_test_model_train)
   RECORDED_VERB(on_predict_model_eval)
 #undef RECORDED
 #undef RECORDED_VERB
+  void on_validation_model_train() override {
+    add("on_validation_model_train");
+    train();
+  }
+  void on_test_model_train() override {
+    add("on_test_model_train");
+    train();
+  }
 
   /// layer->forward(x), rounded as on the machine of the recordings: products first, and no fused multiply-add.
   Tensor forward(const Tensor& x);

@@ -87,6 +87,11 @@ void WeightAveraging::on_train_epoch_end(Trainer& trainer, Module& module) {
   last_epoch_ = epoch;
 }
 
+/// Lightning swaps the weights for validate(), too, and even has test() load the optimizer's own.
+static bool takes_part(const Trainer& trainer) {
+  return trainer.stage() == Stage::Fit || trainer.options().lightning_compatible;
+}
+
 bool WeightAveraging::in_use(const Trainer& trainer) const {
   return !averages_.is_empty() && (updates_ > 0 || trainer.options().lightning_compatible);
 }
@@ -98,11 +103,11 @@ void WeightAveraging::on_train_end(Trainer& trainer, Module& module) {
 }
 
 void WeightAveraging::on_validation_epoch_start(Trainer& trainer, Module& module) {
-  if (trainer.stage() == Stage::Fit && in_use(trainer)) swap(module);
+  if (takes_part(trainer) && in_use(trainer)) swap(module);
 }
 
 void WeightAveraging::on_validation_epoch_end(Trainer& trainer, Module& module) {
-  if (trainer.stage() == Stage::Fit && in_use(trainer)) swap(module);
+  if (takes_part(trainer) && in_use(trainer)) swap(module);
 }
 
 void WeightAveraging::on_save_checkpoint(Trainer& trainer, Module&, Checkpoint& checkpoint) {
@@ -116,7 +121,7 @@ void WeightAveraging::on_save_checkpoint(Trainer& trainer, Module&, Checkpoint& 
 }
 
 void WeightAveraging::on_load_checkpoint(Trainer& trainer, Module& module, const Checkpoint& checkpoint) {
-  if (trainer.stage() != Stage::Fit) return;
+  if (!takes_part(trainer) || (trainer.stage() != Stage::Fit && averages_.is_empty())) return;
   start(module);  // the averages, if the file has them; else the weights that the averaging begins with
   NoGradGuard no_grad;
   for (auto& item : averaged_tensors(module, use_buffers_)) {

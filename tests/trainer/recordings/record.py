@@ -122,8 +122,9 @@ def make_trainer(run, recorder, folder):
         def wrapped(path, *args, inner=inner, verb=verb, **more):
             if verb == "save_checkpoint":
                 recorder.add("trainer." + verb, {"file": os.path.relpath(path, folder)})
+            there = os.path.exists(path)
             inner(path, *args, **more)
-            if verb == "remove_checkpoint":
+            if verb == "remove_checkpoint" and there:
                 recorder.add("trainer." + verb, {"file": os.path.relpath(path, folder)})
         setattr(owner, verb, wrapped)
     return trainer

@@ -3,6 +3,7 @@ import json
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch import callbacks as pl_callbacks
 from lightning.pytorch.utilities import CombinedLoader
 
 DEFAULT_LOG = [
