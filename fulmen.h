@@ -7,6 +7,7 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ops.h>
 #include <fulmen/data/csv.h>
+#include <fulmen/data/file_bytes.h>
 #include <fulmen/data/loader.h>
 #include <fulmen/data/split.h>
 #include <fulmen/data/table_encoder.h>

@@ -8,9 +8,12 @@
 #include <fulmen/nn/expanding_array.h>
 #include <fulmen/nn/functional.h>
 #include <fulmen/nn/functional_module.h>
+#include <fulmen/nn/generation/generate.h>
 #include <fulmen/nn/init.h>
 #include <fulmen/nn/linear.h>
 #include <fulmen/nn/loss.h>
+#include <fulmen/nn/models/gpt.h>
+#include <fulmen/nn/models/llama.h>
 #include <fulmen/nn/module.h>
 #include <fulmen/nn/module_dict.h>
 #include <fulmen/nn/module_holder.h>

@@ -100,29 +100,32 @@ LabelledTexts read_labelled_texts(const std::string& path, const std::string& te
   return found;
 }
 
+std::vector<std::string> read_lines(const std::string& path) {
+  const std::string file = read_file(path);
+  std::vector<std::string> lines;
+  std::string_view rest = file;
+  for (int64_t number = 1; !rest.empty(); ++number) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.find_first_not_of(" \t") == line.npos) continue;
+    if (unicode::find_invalid(line) != line.npos) {
+      fail_data(str(path, ":", number), "the line is not UTF-8",
+                "save the file as UTF-8, for instance with: iconv -f LATIN1 -t UTF-8");
+    }
+    lines.emplace_back(line);
+  }
+  if (lines.empty()) fail_data(path, "there is no text in it", "give one text a line");
+  return lines;
+}
+
 LabelledTexts read_two_files(const std::string& negative_path, const std::string& positive_path) {
   LabelledTexts found;
-  std::vector<double> labels;
-  for (double label : {0.0, 1.0}) {
-    const std::string& path = label == 0 ? negative_path : positive_path;
-    const std::string file = read_file(path);
-    std::string_view rest = file;
-    const size_t before = found.texts.size();
-    for (int64_t line = 1; !rest.empty(); ++line) {
-      const size_t end = std::min(rest.find('\n'), rest.size());
-      std::string_view text = rest.substr(0, end);
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-      if (text.ends_with('\r')) text.remove_suffix(1);
-      if (text.find_first_not_of(" \t") == text.npos) continue;
-      if (unicode::find_invalid(text) != text.npos) {
-        fail_data(str(path, ":", line), "the line is not UTF-8",
-                  "save the file as UTF-8, for instance with: iconv -f LATIN1 -t UTF-8");
-      }
-      found.texts.emplace_back(text);
-      labels.push_back(label);
-    }
-    if (found.texts.size() == before) fail_data(path, "there is no text in it", "give one text a line");
-  }
+  found.texts = read_lines(negative_path);
+  std::vector<double> labels(found.texts.size(), 0);
+  for (std::string& text : read_lines(positive_path)) found.texts.push_back(std::move(text));
+  labels.resize(found.texts.size(), 1);
   found.labels = rows_of(labels, kDouble);
   return found;
 }

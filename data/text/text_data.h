@@ -55,6 +55,10 @@ class TokenRows {
   int64_t pad_;
 };
 
+/// The lines of a file that are not blank. Throws E017 if there is none and, with the line, for bytes that are not
+/// UTF-8.
+std::vector<std::string> read_lines(const std::string& path);
+
 /// Texts with a label each.
 struct LabelledTexts {
   std::vector<std::string> texts;
