@@ -16,6 +16,7 @@
 #include <fulmen/autograd/ops/norm.h>
 #include <fulmen/autograd/ops/patterns.h>
 #include <fulmen/autograd/ops/random.h>
+#include <fulmen/autograd/ops/recurrent.h>
 #include <fulmen/autograd/ops/reduction.h>
 #include <fulmen/autograd/ops/rotary.h>
 #include <fulmen/autograd/ops/select.h>

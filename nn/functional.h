@@ -1,6 +1,7 @@
 #pragma once
 // Modules as plain functions: fulmen::nn::functional.
 #include <fulmen/nn/functional/activation.h>
+#include <fulmen/nn/functional/attention.h>
 #include <fulmen/nn/functional/dropout.h>
 #include <fulmen/nn/functional/embedding.h>
 #include <fulmen/nn/functional/linear.h>

@@ -2,6 +2,7 @@
 // All of fulmen::nn.
 #include <fulmen/nn/activation.h>
 #include <fulmen/nn/any_module.h>
+#include <fulmen/nn/attention.h>
 #include <fulmen/nn/cloneable.h>
 #include <fulmen/nn/dropout.h>
 #include <fulmen/nn/embedding.h>
@@ -20,6 +21,10 @@
 #include <fulmen/nn/module_list.h>
 #include <fulmen/nn/normalization.h>
 #include <fulmen/nn/parameter_list.h>
+#include <fulmen/nn/rnn.h>
+#include <fulmen/nn/rnn_cell.h>
 #include <fulmen/nn/sequential.h>
+#include <fulmen/nn/transformer.h>
 #include <fulmen/nn/utils/clip_grad.h>
 #include <fulmen/nn/utils/convert_parameters.h>
+#include <fulmen/nn/utils/rnn.h>

@@ -11,27 +11,24 @@ LayerNormImpl::LayerNormImpl(std::vector<int64_t> normalized_shape)
 LayerNormImpl::LayerNormImpl(LayerNormOptions options_) : options(std::move(options_)) { LayerNormImpl::reset(); }
 
 void LayerNormImpl::reset() {
-  if (options.elementwise_affine()) {
-    weight = register_parameter("weight", fulmen::empty(options.normalized_shape()));
-    bias = register_parameter("bias", fulmen::empty(options.normalized_shape()));
-  } else {
-    weight = register_parameter("weight", {}, /*requires_grad=*/false);
-    bias = register_parameter("bias", {}, /*requires_grad=*/false);
-  }
+  const bool affine = options.elementwise_affine(), biased = affine && options.bias();
+  weight = register_parameter("weight", affine ? fulmen::empty(options.normalized_shape()) : Tensor(), affine);
+  bias = register_parameter("bias", biased ? fulmen::empty(options.normalized_shape()) : Tensor(), biased);
   reset_parameters();
 }
 
 void LayerNormImpl::reset_parameters() {
   if (!options.elementwise_affine()) return;
   init::ones_(weight);
-  init::zeros_(bias);
+  if (bias.defined()) init::zeros_(bias);
 }
 
 void LayerNormImpl::pretty_print(std::ostream& stream) const {
   Printed(stream, "LayerNorm")
       .arg(IntArrayRef(options.normalized_shape()))
       .arg("eps", options.eps())
-      .arg("elementwise_affine", options.elementwise_affine());
+      .arg("elementwise_affine", options.elementwise_affine())
+      .arg_unless("bias", options.bias(), true);
 }
 
 Tensor LayerNormImpl::forward(const Tensor& input) {

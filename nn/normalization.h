@@ -16,7 +16,7 @@ class LayerNormImpl : public Cloneable<LayerNormImpl> {
   Tensor forward(const Tensor& input);
 
   LayerNormOptions options;
-  Tensor weight, bias;  ///< [normalized_shape]; undefined with .elementwise_affine(false)
+  Tensor weight, bias;  ///< [normalized_shape]; undefined with .elementwise_affine(false), bias with .bias(false)
 };
 FULMEN_MODULE(LayerNorm);
 

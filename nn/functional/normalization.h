@@ -12,6 +12,8 @@ struct LayerNormOptions {
   FULMEN_ARG(std::vector<int64_t>, normalized_shape);
   FULMEN_ARG(double, eps) = 1e-5;
   FULMEN_ARG(bool, elementwise_affine) = true;
+  /// Whether elementwise_affine has a bias.
+  FULMEN_ARG(bool, bias) = true;
 };
 
 /// Without `eps`: the smallest step from 1 of the type that the norm is computed in.

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/conformance/case.h"
+#include "tests/conformance/modules.h"
 
 // Fulmen against reference cases recorded from PyTorch (ops.jsonl, ops.safetensors): values for every dtype given, and
 // gradients. Cases of operations that are not there are skipped by name.
@@ -159,5 +160,7 @@ int main(int argc, char** argv) {
     }
   }
   std::string shared = fulmen::testing::shared_dir();
-  return conformance::run(shared.empty() ? "" : shared + "/conformance", filter, verbose);
+  const std::string folder = shared.empty() ? "" : shared + "/conformance";
+  const int modules = conformance::run_modules(folder, filter, verbose);
+  return conformance::run(folder, filter, verbose) | modules;
 }
