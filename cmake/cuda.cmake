@@ -30,6 +30,9 @@ if(FULMEN_CUDA AND NOT FULMEN_CUDA STREQUAL "EMULATED")
     set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)
   endif()
   enable_language(CUDA)
+  if(NOT TARGET CUDA::nvToolsExt)
+    add_library(CUDA::nvToolsExt INTERFACE IMPORTED)  # CMake 3.25 fails without this library, which CUDA 13 no longer has
+  endif()
   find_package(CUDAToolkit REQUIRED)
 endif()
 

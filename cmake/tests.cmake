@@ -29,7 +29,8 @@ function(fulmen_test_executable target)
   add_executable(${target} ${ARGN} $<TARGET_OBJECTS:test_paths>)
   fulmen_options(${target})
   fulmen_cuda(${target})
-  target_compile_options(${target} PRIVATE -O1)  # compiles sooner; the library is what must be fast
+  # Compiles sooner; the library is what must be fast.
+  target_compile_options(${target} PRIVATE $<IF:$<BOOL:${FULMEN_SANITIZE}>,-O0,-O1>)
   target_link_libraries(${target} PRIVATE fulmen fulmen_torch doctest::doctest)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   fulmen_use_headers(${target} nlohmann_json::nlohmann_json)
@@ -49,6 +50,19 @@ foreach(room IN LISTS rooms)
     list(APPEND unit_rooms ${room})
   endif()
 endforeach()
+# Under TSan only what runs threads, and the files that it is in.
+set(threads "[Tt]hread|worker|parallel|[Ll]oader")
+if(FULMEN_SANITIZE STREQUAL "thread")
+  set(all ${unit_sources})
+  set(unit_sources "")
+  foreach(source IN LISTS all)
+    file(STRINGS ${source} all_cases REGEX "TEST_CASE")
+    file(STRINGS ${source} cases REGEX "TEST_CASE.*(${threads})")
+    if(cases OR NOT all_cases)  # without any it is what others need
+      list(APPEND unit_sources ${source})
+    endif()
+  endforeach()
+endif()
 if(unit_sources)
   fulmen_test_executable(unit_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${unit_sources})
   foreach(room IN LISTS unit_rooms)
@@ -60,7 +74,7 @@ if(unit_sources)
       fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
     endif()
   endforeach()
-  if(FULMEN_CUDA)  # on a machine with a GPU, NVIDIA's own
+  if(FULMEN_CUDA AND NOT FULMEN_EMULATOR_CHECKED)  # on a machine with a GPU, NVIDIA's own
     fulmen_add_test(unit_cuda_cublas LABELS unit cuda COMMAND ${CMAKE_COMMAND} -E env FULMEN_GEMM=cublas
       $<TARGET_FILE:unit_tests> --source-file=*tests/cuda/* --source-file-exclude=*house_prices*)
   endif()
@@ -95,7 +109,7 @@ foreach(suite op_table conformance)
       # Rows fail here, as they must; so nothing of what is printed is for count_tests.
       fulmen_add_test(cublas_missing LABELS cuda COMMAND sh -c "FULMEN_GEMM=cublas FULMEN_EMU_LIBRARIES=none '$<TARGET_FILE:op_table>' --device cuda --filter linear | grep -q 'FULMEN_GEMM=cublas needs libcublasLt, which cannot be loaded: tried libcublasLt.so.13'")
     endif()
-    if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "")
+    if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "" AND NOT FULMEN_ONE_ISA)
       fulmen_add_test(op_rows LABELS checks COMMAND ${PROJECT_SOURCE_DIR}/scripts/check_op_rows $<TARGET_FILE:op_table>)
       # The kernels of older processors too: a processor with AVX-512 can run them all.
       foreach(level v2 v3)
