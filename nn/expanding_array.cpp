@@ -7,6 +7,7 @@ namespace fulmen::detail {
 namespace {
 template <class T, class Print>
 void print_all(std::ostream& out, ArrayRef<T> values, Print print) {
+  if (values.size() == 1) return print(values[0]);  // of one dimension: a number
   out << '[';
   for (size_t i = 0; i < values.size(); ++i) {
     if (i) out << ", ";

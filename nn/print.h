@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/nn/expanding_array.h>
 #include <fulmen/nn/type_name.h>
 #include <fulmen/tensor/error.h>
 
@@ -48,6 +49,16 @@ class Printed {
     } else {
       stream_ << str(value);
     }
+    return *this;
+  }
+  template <size_t D, class T>
+  Printed& put(const ExpandingArray<D, T>& values) {
+    stream_ << values;
+    return *this;
+  }
+  template <size_t D>
+  Printed& put(const ExpandingArrayWithOptionalElem<D>& values) {
+    stream_ << values;
     return *this;
   }
   std::ostream& stream_;

@@ -171,12 +171,34 @@ GPU_INLINE int warp_col_of() {
   return gpu::warp_index() / Tile::warps_down * Tile::warp_cols;
 }
 
-/// A warp's part of the tile, from registers to c. `shared`: no warp reads tiles any more.
-template <class S, class Tile, int Down, int Right>
-GPU_INLINE void put_sums(const GemmProblem& p, unsigned char* shared, const float (&sums)[Down][Right][4]) {
+/// Adds the products of one step, whose tiles lie in shared memory.
+template <class S, class Tile, bool ADepth, bool BDepth, int Down, int Right>
+GPU_INLINE void multiply_step(float (&sums)[Down][Right][4], const unsigned char* tile_a, const unsigned char* tile_b) {
+  [[maybe_unused]] constexpr int unrolled = sizeof(S) == 4 ? 1 : 2;  // as many at a time as registers hold
+  const int warp_row = warp_row_of<Tile>(), warp_col = warp_col_of<Tile>();
+#pragma unroll unrolled
+  for (int k = 0; k < step_chunks; k += 2) {
+    uint32_t b[Right / 2][4];
+#pragma unroll
+    for (int j = 0; j < Right / 2; ++j) load_b<S, Tile::cols, BDepth>(b[j], tile_b, warp_col + j * 16, k);
+#pragma unroll
+    for (int i = 0; i < Down; ++i) {
+      uint32_t a[4];
+      load_a<S, Tile::rows, ADepth>(a, tile_a, warp_row + i * 16, k);
+#pragma unroll
+      for (int j = 0; j < Right; ++j) {
+        const uint32_t pair[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
+        multiply<S>(sums[i][j], a, pair);
+      }
+    }
+  }
+}
+
+/// A warp's part of the tile, from registers to where `result` puts it. `shared`: no warp reads tiles any more.
+template <class S, class Tile, int Down, int Right, class Result>
+GPU_INLINE void put_sums(const Result& result, const GemmTile& tile, unsigned char* shared,
+                         const float (&sums)[Down][Right][4]) {
   static_assert(Right * 8 == piece_cols && Tile::threads / gpu::warp_size * piece_bytes <= stage_bytes<S, Tile> * 2);
-  const GemmTile tile = tile_of_block(p);
-  const GemmResult<S, float> result(p, tile.batch, tile.split);
   auto* piece = reinterpret_cast<float*>(shared + gpu::warp_index() * piece_bytes);
   const int64_t row = int64_t{tile.row} * Tile::rows + warp_row_of<Tile>();
   const int64_t col = int64_t{tile.col} * Tile::cols + warp_col_of<Tile>();
@@ -210,8 +232,7 @@ GPU_INLINE float sum_of_step(const unsigned char* tile, int row) {
 template <class S, class Tile, bool ADepth, bool BDepth>
 __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p) {
   constexpr int depth = step_depth<S>, stages = Tile::stages, down = Tile::warp_rows / 16, right = Tile::warp_cols / 16;
-  [[maybe_unused]] constexpr int unrolled = sizeof(S) == 4 ? 1 : 2;  // as many at a time as registers hold
-  GPU_DYNAMIC_SHARED(unsigned char, shared);                         // [stages][tile of a, tile of b]
+  GPU_DYNAMIC_SHARED(unsigned char, shared);  // [stages][tile of a, tile of b]
 
   const GemmTile tile = tile_of_block(p);
   int64_t left = depth_end(p, tile.split) - depth_begin(p, tile.split);
@@ -230,7 +251,6 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
     ptx::cp_async_commit();  // an empty group where nothing is left, so that waiting counts the same
   };
 
-  const int warp_row = warp_row_of<Tile>(), warp_col = warp_col_of<Tile>();
   float sums[down][right * 2][4] = {};
   float row_sum = 0;
   int steps = static_cast<int>((left + depth - 1) / depth);
@@ -245,27 +265,13 @@ __global__ void __launch_bounds__(Tile::threads, 2) gemm_mma(const GemmProblem p
     if (Tile::sums_a && sums_a_row(p, tile, Tile::rows)) {
       row_sum += sum_of_step<S, Tile::rows, ADepth>(tile_a, static_cast<int>(threadIdx.x));
     }
-#pragma unroll unrolled
-    for (int k = 0; k < step_chunks; k += 2) {
-      uint32_t b[right][4];
-#pragma unroll
-      for (int j = 0; j < right; ++j) load_b<S, Tile::cols, BDepth>(b[j], tile_b, warp_col + j * 16, k);
-#pragma unroll
-      for (int i = 0; i < down; ++i) {
-        uint32_t a[4];
-        load_a<S, Tile::rows, ADepth>(a, tile_a, warp_row + i * 16, k);
-#pragma unroll
-        for (int j = 0; j < right * 2; ++j) {
-          const uint32_t pair[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
-          multiply<S>(sums[i][j], a, pair);
-        }
-      }
-    }
+    multiply_step<S, Tile, ADepth, BDepth>(sums, tile_a, tile_b);
   }
   ptx::cp_async_wait<0>();
   __syncthreads();
   if (Tile::sums_a && sums_a_row(p, tile, Tile::rows)) put_row_sum<S>(p, tile, Tile::rows, row_sum);
-  put_sums<S, Tile>(p, shared, sums);
+  const GemmTile end = tile_of_block(p);  // once more: it need not stay in registers
+  put_sums<S, Tile>(GemmResult<S, float>(p, end.batch, end.split), end, shared, sums);
 }
 
 using LargeMmaTile = MmaTile<128, 128, 64, 32>;

@@ -14,8 +14,8 @@ inline constexpr int piece_bytes = piece_rows * piece_pitch * 4;
 
 /// Stores the sums of one warp from (row, col) of c on; sums[j] is what the matrix units call d, of columns 8 j to
 /// 8 j + 7. `piece`: piece_bytes of shared memory of this warp.
-template <class S>
-GPU_INLINE void put_piece(const GemmResult<S, float>& result, float* piece, int64_t row, int64_t col,
+template <class Result>
+GPU_INLINE void put_piece(const Result& result, float* piece, int64_t row, int64_t col,
                           const float (&sums)[piece_cols / 8][4]) {
   const int lane = gpu::lane_index();
   __syncwarp();  // the piece before this one has been read

@@ -99,12 +99,11 @@ GPU_INLINE void read_fragment(T (&fragment)[N], const T* row, int index) {
   }
 }
 
-/// A thread's sums, from registers to c.
-template <class S, class T, class Tile>
-GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile,
+/// A thread's sums, from registers to where `result` puts them.
+template <class Tile, class T, class Result>
+GPU_INLINE void put_sums(const Result& result, const GemmTile& tile,
                          const T (&sums)[Tile::thread_rows][Tile::thread_cols]) {
   const int thread_col = static_cast<int>(threadIdx.x) % 16, thread_row = static_cast<int>(threadIdx.x) / 16;
-  const GemmResult<S, T> result(p, tile.batch, tile.split);
 #pragma unroll
   for (int i = 0; i < Tile::thread_rows; ++i) {
     int64_t row = int64_t{tile.row} * Tile::rows + i / 4 * 64 + thread_row * 4 + i % 4;
@@ -112,6 +111,23 @@ GPU_INLINE void put_sums(const GemmProblem& p, const GemmTile& tile,
     for (int group = 0; group < Tile::thread_cols / 4; ++group) {
       const T four[4] = {sums[i][group * 4], sums[i][group * 4 + 1], sums[i][group * 4 + 2], sums[i][group * 4 + 3]};
       result.put(row, int64_t{tile.col} * Tile::cols + group * 64 + thread_col * 4, four);
+    }
+  }
+}
+
+/// Adds the products of one step, whose tiles lie in shared memory.
+template <class Tile, class T>
+GPU_INLINE void multiply_step(T (&sums)[Tile::thread_rows][Tile::thread_cols], const T* stage_a, const T* stage_b) {
+  const int thread_col = static_cast<int>(threadIdx.x) % 16, thread_row = static_cast<int>(threadIdx.x) / 16;
+#pragma unroll Tile::unrolled
+  for (int k = 0; k < Tile::depth; ++k) {
+    T x[Tile::thread_rows], y[Tile::thread_cols];
+    read_fragment(x, stage_a + k * Tile::pitch_a, thread_row);
+    read_fragment(y, stage_b + k * Tile::pitch_b, thread_col);
+#pragma unroll
+    for (int i = 0; i < Tile::thread_rows; ++i) {
+#pragma unroll
+      for (int j = 0; j < Tile::thread_cols; ++j) sums[i][j] += x[i] * y[j];
     }
   }
 }
@@ -136,7 +152,6 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
 
   T sums[Tile::thread_rows][Tile::thread_cols] = {};
   [[maybe_unused]] T row_sum{};
-  const int thread_col = static_cast<int>(threadIdx.x) % 16, thread_row = static_cast<int>(threadIdx.x) / 16;
   int stage = 0;
   copy_a.load(left, p.a_strides.row, p.a_strides.col);
   copy_b.load(left, p.b_strides.col, p.b_strides.row);
@@ -157,17 +172,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
         for (int k = 0; k < depth; ++k) row_sum += stage_a[k * pitch_a + threadIdx.x];
       }
     }
-#pragma unroll Tile::unrolled
-    for (int k = 0; k < depth; ++k) {
-      T x[Tile::thread_rows], y[Tile::thread_cols];
-      read_fragment(x, stage_a + k * pitch_a, thread_row);
-      read_fragment(y, stage_b + k * pitch_b, thread_col);
-#pragma unroll
-      for (int i = 0; i < Tile::thread_rows; ++i) {
-#pragma unroll
-        for (int j = 0; j < Tile::thread_cols; ++j) sums[i][j] += x[i] * y[j];
-      }
-    }
+    multiply_step<Tile>(sums, stage_a, stage_b);
     if (left <= 0) break;
     stage ^= 1;
   }
@@ -175,7 +180,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks) gemm_simt(const G
   if constexpr (Tile::sums_a && !std::is_integral_v<T>) {
     if (sums_a_row(p, tile, Tile::rows)) put_row_sum<S>(p, tile, Tile::rows, row_sum);
   }
-  put_sums<S, T, Tile>(p, tile, sums);
+  put_sums<Tile>(GemmResult<S, T>(p, tile.batch, tile.split), tile, sums);
 }
 
 /// Launches the variant for the operands' layouts. V: elements per load where both operands allow it.

@@ -77,5 +77,6 @@ void add_elementwise(Operations& ops);
 void add_reductions(Operations& ops);
 void add_shapes(Operations& ops);
 void add_layers(Operations& ops);
+void add_vision(Operations& ops);
 
 }  // namespace conformance

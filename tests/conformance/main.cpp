@@ -60,6 +60,7 @@ class Suite {
     add_reductions(operations_);
     add_shapes(operations_);
     add_layers(operations_);
+    add_vision(operations_);
   }
 
   /// Empty if the case gives what PyTorch gave.
