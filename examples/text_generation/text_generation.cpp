@@ -1,0 +1,184 @@
+// Learns to write from any text (without --data: this repository's own sources and documents), and writes on:
+//   text_generation fit --data book.txt --max_steps 2000
+//   text_generation generate --prompt "Once upon" --temperature 0.8 --top_k 40
+#include <fulmen/fulmen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+using namespace fulmen;
+using namespace fulmen::trainer;
+const Stopwatch watch;  // since the program began
+
+struct TextModel : LightningModule<data::Example<>, Tensor> {
+  struct Hparams {
+    int64_t layers = 4, heads = 4, width = 128, context = 64, vocabulary = 0;  // vocabulary: the tokenizer's size
+    int64_t batch = 12, warmup = 100, seed = 0;
+    double lr = 1e-3, dropout = 0, weight_decay = 0.1;
+    void fields(auto&& f) {
+      f("layers", layers), f("heads", heads), f("width", width), f("context", context), f("vocabulary", vocabulary);
+      f("batch", batch), f("warmup", warmup), f("seed", seed);
+      f("lr", lr), f("dropout", dropout), f("weight_decay", weight_decay);
+    }
+  };
+  explicit TextModel(Hparams h) : hp(save_hyperparameters(h)) {}
+
+  Tensor loss_of(const Batch& batch) {  // mean over all tokens, in nats
+    const Tensor logits = net(batch.data);
+    return nn::functional::cross_entropy(logits.reshape({-1, hp.vocabulary}), batch.target.reshape({-1}));
+  }
+  StepOutput training_step(const Batch& batch, int64_t) override {
+    Tensor loss = loss_of(batch);
+    log("train_loss", loss, {.prog_bar = true});
+    return loss;
+  }
+  StepOutput validation_step(const Batch& batch, int64_t, int64_t) override {
+    log("val_loss", loss_of(batch), {.prog_bar = true});
+    return {};
+  }
+  StepOutput test_step(const Batch& batch, int64_t, int64_t) override {
+    log("test_loss", loss_of(batch));
+    return {};
+  }
+  Optimizers configure_optimizers() override {  // a warm-up, then half a cosine down to a tenth
+    const auto steps = static_cast<double>(trainer().estimated_stepping_batches());
+    const auto warmup = static_cast<double>(hp.warmup);
+    const auto options = optim::AdamWOptions(hp.lr).betas({0.9, 0.99}).weight_decay(hp.weight_decay);
+    return Optimizers(optim::AdamW(parameters(), options))
+        .schedule<optim::LambdaLR>({.interval = Interval::Step}, [=](int64_t step) {
+          const double at = static_cast<double>(step), done = (at - warmup) / std::max(1.0, steps - warmup);
+          if (at < warmup) return (at + 1) / (warmup + 1);
+          return 0.1 + 0.45 * (1 + std::cos(3.141592653589793 * std::clamp(done, 0.0, 1.0)));
+        });
+  }
+  Hparams hp;
+  data::AnyTokenizer tokenizer = register_transform("tokenizer", data::AnyTokenizer());
+  nn::GPT net = register_module(
+      "net", nn::GPT(nn::GPTOptions(hp.vocabulary, hp.context, hp.layers, hp.heads, hp.width).dropout(hp.dropout)));
+};
+
+struct Settings {
+  std::string data, tokenizer = "characters", prompt = "\n", out = "text_generation_run", ckpt = out + "/best.ckpt";
+  int64_t tokens = 300, vocabulary = 1024, beams = 1, top_k = 0, seed = 0;
+  double temperature = 0.8, top_p = 1, repetition_penalty = 1, length_penalty = 1;
+  bool cache = true;
+  void fields(FieldVisitor& f) {
+    f("data", data)("tokenizer", tokenizer)("prompt", prompt)("out", out)("ckpt", ckpt)("tokens", tokens);
+    f("vocabulary", vocabulary)("beams", beams)("top_k", top_k)("seed", seed)("temperature", temperature);
+    f("top_p", top_p)("repetition_penalty", repetition_penalty)("length_penalty", length_penalty)("cache", cache);
+  }
+  nn::GenerateOptions options(const data::Tokenizer& tokenizer_) const {
+    return {.max_new_tokens = tokens,
+            .end_token = tokenizer_.end_token(),
+            .temperature = beams > 1 ? 0 : temperature,
+            .top_k = top_k,
+            .top_p = top_p,
+            .repetition_penalty = repetition_penalty,
+            .seed = static_cast<uint64_t>(seed),
+            .beams = beams,
+            .length_penalty = length_penalty,
+            .use_cache = cache};
+  }
+};
+
+std::string read_text(const std::string& file) {
+  if (!file.empty()) return data::read_file(file);
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(FULMEN_EXAMPLE_DIR).parent_path().parent_path();
+  std::vector<fs::path> files;
+  for (const char* room : {"autograd", "data", "docs", "kernels", "nn", "optim", "tensor", "trainer"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / room)) {
+      const fs::path kind = entry.path().extension();
+      if (kind == ".h" || kind == ".cpp" || kind == ".cu" || kind == ".md") files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  std::string text;
+  for (const fs::path& path : files) text += data::read_file(path.string());
+  return text;
+}
+
+data::AnyTokenizer make_tokenizer(const Settings& settings, const std::string& text) {
+  const std::string& kind = settings.tokenizer;
+  if (kind == "bytes") return data::AnyTokenizer(data::Bytes());
+  if (kind == "bpe") return data::AnyTokenizer(data::ByteLevelBpe::train(text, settings.vocabulary));
+  FULMEN_CHECK(kind == "characters", "--tokenizer is '", kind, "'; expected characters, bytes or bpe");
+  return data::AnyTokenizer(data::Characters(text, /*unknown=*/true));
+}
+
+data::DataLoader<> loader(const TextModel& model, const Tensor& tokens, bool training) {
+  const int64_t context = model.hp.context;
+  if (training)
+    return data::DataLoader<>(data::TokenWindows(tokens, context), {.batch_size = model.hp.batch, .shuffle = true});
+  return data::DataLoader<>(data::TokenWindows(tokens, context, context), {.batch_size = 32});
+}
+
+void write(TextModel& model, const Settings& settings) {  // to the terminal, as it comes
+  model.eval();
+  nn::GenerateOptions options = settings.options(model.tokenizer);
+  data::TextStream stream(model.tokenizer);
+  std::cout << settings.prompt;
+  const auto show = [&](int64_t, int64_t token) { return bool(std::cout << stream.add(token) << std::flush); };
+  if (settings.beams == 1) options.on_token = show;
+  const auto text = nn::generate(*model.net, {model.tokenizer.encode(settings.prompt)}, options)[0];
+  if (settings.beams > 1) std::cout << model.tokenizer.decode(text);
+  std::cout << stream.finish() << std::endl;
+}
+
+void fit(const Settings& settings, TextModel::Hparams hp, TrainerOptions options) {
+  const std::string text = read_text(settings.data);
+  const data::AnyTokenizer tokenizer = make_tokenizer(settings, text);
+  hp.vocabulary = tokenizer.size();
+  seed_everything(hp.seed);
+  TextModel model(hp);
+  model.tokenizer.load_state(tokenizer.state());
+  const Tensor tokens = tokenizer.encode_tensor(text);
+  const int64_t learned = tokens.size(0) * 9 / 10;
+  const Tensor held_out = tokens.narrow(0, learned, tokens.size(0) - learned);
+  options.default_root_dir = settings.out;
+  options.callbacks = {std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
+      .dirpath = settings.out, .filename = "best", .monitor = "val_loss", .enable_version_counter = false})};
+  Trainer trainer(options);
+  trainer.fit(model, loader(model, tokens.narrow(0, 0, learned), true), loader(model, held_out, false));
+  if (trainer.interrupted()) return;
+  const Metrics metrics = trainer.validate(model, loader(model, held_out, false), {.ckpt_path = "best"})[0];
+  write(model, settings);
+  print_result(metrics, watch.seconds());
+}
+
+void test(const Settings& settings, const TrainerOptions& options, bool validation) {
+  const auto model = load_from_checkpoint<TextModel>(settings.ckpt);
+  const Tensor tokens = model->tokenizer.encode_tensor(read_text(settings.data));
+  const Tensor part =
+      validation ? tokens.narrow(0, tokens.size(0) * 9 / 10, tokens.size(0) - tokens.size(0) * 9 / 10) : tokens;
+  Trainer trainer(options);
+  const auto data = loader(*model, part, false);
+  print_result((validation ? trainer.validate(*model, data) : trainer.test(*model, data))[0], watch.seconds());
+}
+
+void predict(const Settings& settings) {  // all lines in one batch
+  const auto model = load_from_checkpoint<TextModel>(settings.ckpt);
+  model->eval();
+  std::vector<std::vector<int64_t>> prompts;
+  for (const std::string& line : data::read_lines(settings.data)) prompts.push_back(model->tokenizer.encode(line));
+  const auto texts = nn::generate(*model->net, prompts, settings.options(model->tokenizer));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    std::cout << model->tokenizer.decode(prompts[i]) << model->tokenizer.decode(texts[i]) << "\n---\n";
+  }
+}
+
+int main(int argc, char** argv) {
+  Settings settings;
+  TextModel::Hparams hp;
+  TrainerOptions options{.max_steps = 2000, .val_check_interval = 250, .check_val_every_n_epoch = {}};
+  return Cli("text_generation", "Learns to write from a text, and writes on.")
+      .options(settings, hp, options)
+      .command("fit", "learn from --data, keep the best model, write a sample", [&] { fit(settings, hp, options); })
+      .command("validate", "loss on the last tenth of --data", [&] { test(settings, options, true); })
+      .command("test", "loss on all of --data", [&] { test(settings, options, false); })
+      .command("generate", "write on behind --prompt",
+               [&] { write(*load_from_checkpoint<TextModel>(settings.ckpt), settings); })
+      .command("predict", "write on behind each line of --data", [&] { predict(settings); })
+      .run(argc, argv);
+}

@@ -1,0 +1,79 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/examples/house_prices_process.h"
+#include "tests/message_of.h"
+
+using namespace fulmen::testing;
+
+namespace {
+
+Finished text_generation(const Folder& folder, const std::string& arguments) {
+  const std::string command = "cd " + folder.path.string() + " && " + bin_dir() + "/text_generation " + arguments +
+                              " >.out 2>.error </dev/null";
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder.path / ".out"), text_of(folder.path / ".error")};
+}
+
+void write(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+/// The one line that the program ends with, or nothing if it wrote more.
+std::string complaint(const Finished& run) {
+  CHECK(run.status == 2);
+  return std::count(run.error.begin(), run.error.end(), '\n') == 1 ? run.error : "several lines: " + run.error;
+}
+
+}  // namespace
+
+TEST_SUITE("examples") {
+  TEST_CASE("text_generation: learns a text by heart, and writes on in a new process") {
+    if (!fs::exists(bin_dir() + "/text_generation")) return;
+    const Folder folder;
+    std::string text;
+    for (int i = 0; i < 300; ++i) text += "the quick brown fox jumps over the lazy dog; ";
+    write(folder.path / "fox.txt", text);
+    const std::string small =
+        " --layers 1 --heads 2 --width 32 --context 32 --lr 1e-2 --warmup 10"
+        " --val_check_interval 20 --enable_progress_bar=false --temperature 0 --tokens 90";
+    for (const std::string kind : {"bytes", "bpe --vocabulary 280"}) {
+      const Finished fit = text_generation(folder, "fit --data fox.txt --max_steps 20 --tokenizer " + kind + small);
+      CHECK_MESSAGE(fit.status == 0, fit.error);
+      CHECK(mentions(last_line(fit.output), "\"val_loss\""));
+      CHECK(text_generation(folder, "generate --prompt \"brown\" --tokens 20").status == 0);
+    }
+    const Finished fit = text_generation(folder, "fit --data fox.txt --max_steps 120 --prompt \"the quick\"" + small);
+    CHECK_MESSAGE(fit.status == 0, fit.error);
+    CHECK(mentions(last_line(fit.output), "\"seconds\""));
+    CHECK(mentions(fit.output, "the quick brown fox jumps over the lazy dog; the quick"));
+    const Finished more = text_generation(folder, "generate --prompt \"brown\" --temperature 0 --tokens 60");
+    CHECK_MESSAGE(more.status == 0, more.error);
+    CHECK(mentions(more.output, "brown fox jumps over the lazy dog"));
+    const Finished slow =
+        text_generation(folder, "generate --prompt \"brown\" --temperature 0 --tokens 60 --cache false");
+    CHECK(slow.output == more.output);
+    const Finished beams = text_generation(folder, "generate --prompt \"brown\" --beams 3 --tokens 60");
+    CHECK(mentions(beams.output, "brown fox jumps over the lazy dog"));
+    write(folder.path / "prompts.txt", "the quick brown\nlazy\n");
+    const Finished lines = text_generation(folder, "predict --data prompts.txt --temperature 0 --tokens 20");
+    CHECK(mentions(lines.output, "lazy dog; the"));
+    CHECK(mentions(text_generation(folder, "test --data fox.txt").output, "\"test_loss\""));
+    CHECK(mentions(text_generation(folder, "validate --data fox.txt").output, "\"val_loss\""));
+  }
+
+  TEST_CASE("text_generation: wrong data ends with one clear line") {
+    if (!fs::exists(bin_dir() + "/text_generation")) return;
+    const Folder folder;
+    write(folder.path / "empty.txt", "");
+    write(folder.path / "short.txt", "too short");
+    write(folder.path / "latin.txt", "caf\xE9 and more of it");
+    CHECK(mentions(complaint(text_generation(folder, "fit --data none.txt")), "cannot open the file"));
+    CHECK(mentions(complaint(text_generation(folder, "fit --data empty.txt")), "the text is empty"));
+    CHECK(mentions(complaint(text_generation(folder, "fit --data short.txt")), "a context of 64 needs"));
+    CHECK(mentions(complaint(text_generation(folder, "fit --data latin.txt")), "the text is not UTF-8: byte 3"));
+    CHECK(mentions(complaint(text_generation(folder, "fit --data short.txt --tokenizer words")),
+                   "expected characters, bytes"));
+    CHECK(mentions(complaint(text_generation(folder, "generate --ckpt none.ckpt")), "none.ckpt"));
+    CHECK(mentions(complaint(text_generation(folder, "fit --temprature 1")), "temperature"));
+  }
+}
