@@ -69,4 +69,63 @@ Embedding Embedding::from_pretrained(const Tensor& embeddings, const EmbeddingFr
   return embedding;
 }
 
+EmbeddingBagImpl::EmbeddingBagImpl(EmbeddingBagOptions options_) : options(std::move(options_)) {
+  EmbeddingBagImpl::reset();
+}
+
+void EmbeddingBagImpl::reset() {
+  if (options.padding_idx()) {
+    int64_t row = *options.padding_idx();
+    FULMEN_CHECK(row >= -options.num_embeddings() && row < options.num_embeddings(), "EmbeddingBag: padding_idx ", row,
+                 " must be within num_embeddings ", options.num_embeddings());
+    if (row < 0) options.padding_idx(row + options.num_embeddings());
+  }
+  if (options._weight().defined()) {
+    FULMEN_CHECK(options._weight().sizes() == IntArrayRef({options.num_embeddings(), options.embedding_dim()}),
+                 "Shape of _weight does not match num_embeddings and embedding_dim: got ", options._weight());
+    weight = register_parameter("weight", options._weight());
+  } else {
+    weight = register_parameter("weight", empty({options.num_embeddings(), options.embedding_dim()}));
+    reset_parameters();
+  }
+}
+
+void EmbeddingBagImpl::reset_parameters() {
+  init::normal_(weight);
+  if (!options.padding_idx()) return;
+  NoGradGuard no_grad;
+  weight.select(0, *options.padding_idx()).zero_();
+}
+
+void EmbeddingBagImpl::pretty_print(std::ostream& stream) const {
+  Printed printed(stream, "EmbeddingBag");
+  printed.arg("num_embeddings", options.num_embeddings()).arg("embedding_dim", options.embedding_dim());
+  if (options.max_norm()) printed.arg("max_norm", *options.max_norm());
+  printed.arg_unless("norm_type", options.norm_type(), 2.0)
+      .arg_unless("scale_grad_by_freq", options.scale_grad_by_freq(), false)
+      .arg_unless("sparse", options.sparse(), false);
+  if (!options.mode().is<enumtype::kMean>()) printed.arg("mode", "k" + std::string(options.mode().text()));
+  printed.arg_unless("include_last_offset", options.include_last_offset(), false);
+  if (options.padding_idx()) printed.arg("padding_idx", *options.padding_idx());
+}
+
+Tensor EmbeddingBagImpl::forward(const Tensor& input, const Tensor& offsets, const Tensor& per_sample_weights) {
+  functional::EmbeddingBagFuncOptions o;
+  o.offsets(offsets).max_norm(options.max_norm()).norm_type(options.norm_type()).mode(options.mode());
+  o.scale_grad_by_freq(options.scale_grad_by_freq()).sparse(options.sparse()).per_sample_weights(per_sample_weights);
+  o.include_last_offset(options.include_last_offset()).padding_idx(options.padding_idx());
+  return functional::embedding_bag(input, weight, o);
+}
+
+EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& embeddings, const EmbeddingBagFromPretrainedOptions& o) {
+  FULMEN_CHECK(embeddings.dim() == 2,
+               "EmbeddingBag::from_pretrained: embeddings are expected to be 2-dimensional; got ", embeddings);
+  EmbeddingBagOptions options(embeddings.size(0), embeddings.size(1));
+  options._weight(embeddings).max_norm(o.max_norm()).norm_type(o.norm_type()).mode(o.mode()).sparse(o.sparse());
+  options.scale_grad_by_freq(o.scale_grad_by_freq()).include_last_offset(o.include_last_offset());
+  EmbeddingBag bag(options.padding_idx(o.padding_idx()));
+  bag->weight.set_requires_grad(!o.freeze());
+  return bag;
+}
+
 }  // namespace fulmen::nn

@@ -3,6 +3,7 @@
 #include <fulmen/nn/init.h>
 #include <fulmen/nn/print.h>
 #include <fulmen/nn/transformer.h>
+#include <fulmen/tensor/generator.h>
 
 #include <limits>
 
@@ -10,11 +11,14 @@ namespace fulmen::nn {
 
 namespace {
 
-/// Copies of `layer`, which all begin with its values.
+/// Copies of `layer`, which all begin with its values. A copy draws initial values first; as in PyTorch, the stream of
+/// random numbers goes on as if it did not.
 template <class Layer>
 ModuleList copies_of(const Layer& layer, int64_t count) {
+  const std::vector<uint64_t> random = default_generator()->state();
   ModuleList layers;
   for (int64_t i = 0; i < count; ++i) layers->push_back(layer->clone());
+  default_generator()->set_state(random);
   return layers;
 }
 

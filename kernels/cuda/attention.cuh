@@ -175,7 +175,6 @@ GPU_INLINE void store_row(const Operand<S>& x, int64_t b, int64_t h, int64_t row
 /// Calls f(std::integral_constant<int, Columns>) with what covers that many features.
 template <class F>
 inline void for_columns(int64_t features, const F& f) {
-  if (features <= 32) return f(std::integral_constant<int, 1>());
   if (features <= 64) return f(std::integral_constant<int, 2>());
   if (features <= 128) return f(std::integral_constant<int, 4>());
   f(std::integral_constant<int, 8>());
