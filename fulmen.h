@@ -16,6 +16,8 @@
 #include <fulmen/data/text/text_data.h>
 #include <fulmen/data/text/word_piece.h>
 #include <fulmen/data/transforms.h>
+#include <fulmen/data/vision/augment.h>
+#include <fulmen/data/vision/images.h>
 #include <fulmen/nn/nn.h>
 #include <fulmen/optim/optim.h>
 #include <fulmen/tensor/context.h>

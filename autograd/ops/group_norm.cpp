@@ -39,9 +39,9 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight, con
                "num_groups, but got input of shape ", x.sizes(), " and num_groups=", num_groups);
   check_channels("group_norm", "weight", weight, channels);
   check_channels("group_norm", "bias", bias, channels);
-  if (x.numel() == 0) return x.clone();
-  const int64_t length = x.numel() / (n * num_groups);
-  Tensor y = layer_norm(x.reshape({n, num_groups, length}), {length}, {}, {}, eps).view(x.sizes());
+  const int64_t length = x.numel() == 0 ? 0 : x.numel() / (n * num_groups);
+  Tensor y =
+      length == 0 ? x.clone() : layer_norm(x.reshape({n, num_groups, length}), {length}, {}, {}, eps).view(x.sizes());
   if (weight.defined()) y = y * per_channel(weight, x.dim());
   if (bias.defined()) y = y + per_channel(bias, x.dim());
   return y;
@@ -63,10 +63,11 @@ Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
   const int64_t length = x.numel() / (n * channels);
   Tensor y = batch_norm(x.reshape({1, n * channels, length}), for_samples(weight, n), for_samples(bias, n), mean, var,
                         true, momentum, eps);
+  y = y.view(x.sizes());
   const NoGradGuard constant;
   if (mean.defined()) running_mean.copy_(mean.view({n, channels}).mean(0));
   if (var.defined()) running_var.copy_(var.view({n, channels}).mean(0));
-  return y.view(x.sizes());
+  return y;
 }
 
 Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double beta, double k) {

@@ -105,6 +105,13 @@ Tensor resampled(const Tensor& x, int64_t d, const Sources& s) {
   return y;
 }
 
+/// Elements of the dimensions before the last three.
+int64_t images_of(const Tensor& x) {
+  int64_t n = 1;
+  for (int64_t d = 0; d < x.dim() - 3; ++d) n *= x.size(d);
+  return n;
+}
+
 }  // namespace
 
 Tensor resample(const Tensor& x, IntArrayRef sizes, ArrayRef<double> scales, Resample how, bool align_corners) {
@@ -140,7 +147,7 @@ Tensor pixel_shuffle(const Tensor& x, int64_t r) {
   Shape sizes = x.sizes();
   const size_t lead = sizes.size() - 3;
   sizes[lead] = out, sizes[lead + 1] = h * r, sizes[lead + 2] = w * r;
-  return x.reshape({-1, out, r, r, h, w}).permute({0, 1, 4, 2, 5, 3}).reshape(sizes);
+  return x.reshape({images_of(x), out, r, r, h, w}).permute({0, 1, 4, 2, 5, 3}).reshape(sizes);
 }
 
 Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
@@ -155,7 +162,7 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
   Shape sizes = x.sizes();
   const size_t lead = sizes.size() - 3;
   sizes[lead] = channels * r * r, sizes[lead + 1] = h / r, sizes[lead + 2] = w / r;
-  return x.reshape({-1, channels, h / r, r, w / r, r}).permute({0, 1, 3, 5, 2, 4}).reshape(sizes);
+  return x.reshape({images_of(x), channels, h / r, r, w / r, r}).permute({0, 1, 3, 5, 2, 4}).reshape(sizes);
 }
 
 }  // namespace fulmen

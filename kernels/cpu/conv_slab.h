@@ -73,7 +73,7 @@ struct Slab {
       before = smaller(before, inside);
       after = smaller(after, outside < row.size ? row.size - outside : 0);
     }
-    overlap = smaller(before, after);
+    overlap = smaller(smaller(before, after), row.reach);  // a row must hold its outputs
     row.size -= overlap;
   }
   /// Cuts boxes in halves until a slab of so many channels has at most `most` elements, and while there are less than

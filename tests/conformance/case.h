@@ -12,7 +12,7 @@
 namespace conformance {
 
 using namespace fulmen;
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;  // tensors are numbered in the order of the arguments
 using Tensors = std::vector<Tensor>;
 
 /// The case needs something that Fulmen does not have.

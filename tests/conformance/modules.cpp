@@ -30,6 +30,7 @@ class ModuleSuite {
   explicit ModuleSuite(const std::string& folder) {
     for (auto& [name, tensor] : load_safetensors(folder + "/modules.safetensors").tensors) tensors_[name] = tensor;
     add_sequence_modules(builders_);
+    add_vision_modules(builders_);
   }
 
   /// Empty if the case gives what PyTorch gave.
@@ -79,6 +80,7 @@ class ModuleSuite {
     }
     const auto parameters = module.named_parameters();
     for (const auto& parameter : parameters) leaves.push_back(parameter.value());
+    if (leaves.empty()) return "";
     const Tensors found = autograd::grad(roots, leaves, slopes, false, false, true);
     for (size_t k = 0; k < leaves.size(); ++k) {
       const std::string& name = parameters[k].key();

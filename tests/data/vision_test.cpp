@@ -142,7 +142,8 @@ TEST_CASE("augmentation: drawn from seed, call and place alone") {
   CHECK(flipped > 70);
   CHECK(flipped < 130);
   const Tensor numbers = to_float(images, {0.5}, {0.25, 0.5, 1});
-  CHECK(numbers.allclose((images.to(kFloat) / 255 - 0.5) / tensor({0.25, 0.5, 1.0}, kFloat).view({3, 1, 1})));
+  CHECK(
+      numbers.allclose((images.to(kFloat) / 255 - 0.5) / tensor({0.25, 0.5, 1.0}, kFloat).view({3, 1, 1}), 1e-5, 1e-6));
 }
 
 TEST_SUITE_END();

@@ -119,6 +119,17 @@ TEST_CASE("norms of groups, instances and neighbours give PyTorch's values") {
              {{2, 4, 5, 6}, 0.008750842731, 65.24065359, -0.8853991867, -0.8421021217, 0.4084763054}));
 }
 
+TEST_CASE("instance norm: derivatives, and running statistics over the samples of a batch") {
+  nn::InstanceNorm1d norm(nn::InstanceNorm1dOptions(3).affine(true).track_running_stats(true));
+  const Tensor x = randn({4, 3, 10}).set_requires_grad(true);
+  (norm->forward(x) * randn({4, 3, 10})).sum().backward();
+  CHECK(x.grad().defined());
+  CHECK(norm->weight.grad().defined());
+  CHECK(norm->running_mean.allclose(x.mean(IntArrayRef({0, 2})) * 0.1, 1e-4, 1e-6));
+  norm->eval();
+  CHECK(norm->forward(x[0]).sizes() == IntArrayRef({3, 10}));
+}
+
 TEST_CASE("interpolation gives PyTorch's values") {
   const Tensor x = ramp({2, 4, 5, 6});
   using Options = F::InterpolateFuncOptions;

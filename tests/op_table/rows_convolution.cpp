@@ -238,6 +238,8 @@ OP_TABLE_ROWS(convolution) {
   transposed_row(table, "convolution_transposed/dilation", {{2, 4}, {0, 1}, {3, 2}}, {{1, 2, 3, 3}, {2, 2, 2, 3}});
   transposed_row(table, "convolution_transposed/groups", {{2, 1}, {1, 1}, {1, 1}, 2},
                  {{2, 4, 3, 3}, {4, 1, 3, 3}, {2}});
+  transposed_row(table, "convolution_transposed/gaps", {{3, 2}, {1, 2}, {4, 4}, 2, {2, 3}},
+                 {{1, 4, 5, 4}, {4, 2, 2, 3}, {4}});
   transposed_row(table, "convolution_transposed/3d", {{1, 2, 1}, {0, 1, 1}, {1, 1, 1}},
                  {{1, 2, 2, 3, 3}, {2, 3, 2, 3, 2}, {3}});
 
