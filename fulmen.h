@@ -26,12 +26,16 @@
 #include <fulmen/tensor/tensor.h>
 #include <fulmen/tensor/threads.h>
 #include <fulmen/tensor/warning.h>
+#include <fulmen/trainer/callbacks/accumulation_scheduler.h>
 #include <fulmen/trainer/callbacks/calibration.h>
 #include <fulmen/trainer/callbacks/exception_checkpoint.h>
 #include <fulmen/trainer/callbacks/finetuning.h>
 #include <fulmen/trainer/callbacks/lambda.h>
 #include <fulmen/trainer/callbacks/monitors.h>
 #include <fulmen/trainer/callbacks/profiler.h>
+#include <fulmen/trainer/callbacks/stochastic_weight_averaging.h>
+#include <fulmen/trainer/callbacks/timer.h>
+#include <fulmen/trainer/callbacks/weight_averaging.h>
 #include <fulmen/trainer/cli.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/logger.h>
@@ -46,3 +50,4 @@
 #include <fulmen/trainer/stopwatch.h>
 #include <fulmen/trainer/tensorboard/logger.h>
 #include <fulmen/trainer/trainer.h>
+#include <fulmen/trainer/tuner.h>

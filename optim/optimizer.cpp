@@ -16,6 +16,7 @@ bool OptimizerParamState::equal(const OptimizerParamState& a, const OptimizerPar
   auto& right = const_cast<OptimizerParamState&>(b);
   if (left.step_count() && *left.step_count() != *right.step_count()) return false;
   const NamedState x = left.named_tensors(), y = right.named_tensors();
+  if (x.size() != y.size() || left.numbers() != right.numbers()) return false;
   for (size_t i = 0; i < x.size(); ++i) {
     const Tensor &t = *x[i].second, &u = *y[i].second;
     if (t.defined() != u.defined() || (t.defined() && !t.equal(u))) return false;

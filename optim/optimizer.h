@@ -19,10 +19,13 @@ struct OptionField {
   std::string name;
   double* number = nullptr;
   bool* flag = nullptr;
-  double get() const { return number ? *number : static_cast<double>(*flag); }
+  int64_t* count = nullptr;
+  double get() const { return number ? *number : count ? static_cast<double>(*count) : static_cast<double>(*flag); }
   void set(double value) const {
     if (number) {
       *number = value;
+    } else if (count) {
+      *count = static_cast<int64_t>(value);
     } else {
       *flag = value != 0;
     }
@@ -39,6 +42,8 @@ class OptimizerParamState {
   /// Access to the state by name: tensors (undefined ones included) and, if it has one, the number of steps taken.
   virtual NamedState named_tensors() { return {}; }
   virtual int64_t* step_count() { return nullptr; }
+  /// What else makes a difference; for comparisons.
+  virtual std::vector<double> numbers() const { return {}; }
 
  protected:
   static bool equal(const OptimizerParamState& a, const OptimizerParamState& b);
@@ -100,7 +105,7 @@ class OptimizerParamGroup {
   const std::vector<Tensor>& params() const { return params_; }
   /// The learning rate before any scheduler changed it; the first scheduler sets it.
   const std::optional<double>& initial_lr() const { return initial_lr_; }
-  void set_initial_lr(double lr) { initial_lr_ = lr; }
+  void set_initial_lr(std::optional<double> lr) { initial_lr_ = lr; }
 
  private:
   std::vector<Tensor> params_;
@@ -138,14 +143,17 @@ class Optimizer {
   /// The first group's parameters.
   const std::vector<Tensor>& parameters() const { return param_groups_.at(0).params(); }
 
+  /// step() evaluates the closure at several points and does not work without it.
+  virtual bool needs_closure() const { return false; }
+
   /// "SGD", "Adam", ...
   virtual std::string name() const;
   /// All state as tensors named "<parameter>.exp_avg", "<parameter>.step" (int64); `parameters` gives the names. The
   /// tensors share memory with the optimizer, apart from the steps.
-  OrderedDict<std::string, Tensor> named_state(const OrderedDict<std::string, Tensor>& parameters) const;
+  virtual OrderedDict<std::string, Tensor> named_state(const OrderedDict<std::string, Tensor>& parameters) const;
   /// Takes over what named_state() gave. State of a parameter that is missing is removed; unknown names are errors.
-  void load_named_state(const OrderedDict<std::string, Tensor>& parameters,
-                        const OrderedDict<std::string, Tensor>& state);
+  virtual void load_named_state(const OrderedDict<std::string, Tensor>& parameters,
+                                const OrderedDict<std::string, Tensor>& state);
 
  protected:
   /// Fresh state for a parameter; optimizers that keep state override it.

@@ -86,9 +86,9 @@ struct Callback {
   /// Tells this callback's state from others' in a checkpoint. Two callbacks with state need different keys.
   virtual std::string state_key() const;
 
-  /// When it runs among the others. Callbacks that read metrics run after the module's on_train_epoch_end, and those
-  /// that save run last.
-  enum class Order : uint8_t { Normal, Monitor, Save };
+  /// When it runs among the others. Tuners run first, callbacks that read metrics after the module's
+  /// on_train_epoch_end, and those that save last.
+  enum class Order : uint8_t { Tune, Normal, Monitor, Save };
   virtual Order order() const { return Order::Normal; }
 };
 

@@ -2,8 +2,10 @@
 #include <fulmen/nn/module.h>
 #include <fulmen/trainer/fields.h>
 
+#include <concepts>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,27 +40,31 @@ Checkpoint read_checkpoint(const std::string& path, bool weights_only = false);
 using HparamOverrides = std::vector<std::pair<std::string, std::string>>;
 
 class AnyLightningModule;
+struct AnyDataModule;
 namespace detail {
 void restore_hparams(FieldsRef hparams, const Checkpoint& checkpoint, const HparamOverrides& overrides,
-                     const std::string& path);
+                     const std::string& path, const char* key = "hparams");
 void restore_module(AnyLightningModule& module, const Checkpoint& checkpoint, const std::string& path, bool strict);
 }  // namespace detail
 
 struct LoadOptions {
-  /// False loads the weights that fit and leaves the others at their initial values.
-  bool strict = true;
+  /// False loads the weights that fit and leaves the others at their initial values. Not set: the model's
+  /// strict_loading.
+  std::optional<bool> strict = {};
 };
 
 /// A model from a checkpoint: constructed from the hyperparameters in the file, then given its weights and transforms.
-/// Names, shapes, or hyperparameters that the model does not have are errors (E013, E014).
+/// Names, shapes, or hyperparameters that the model does not have are errors (E013, E014). Also a data module: with its
+/// own hyperparameters and its state.
 template <class M>
 std::shared_ptr<M> load_from_checkpoint(const std::string& path, const HparamOverrides& overrides = {},
                                         const LoadOptions& options = {}) {
   const Checkpoint checkpoint = read_checkpoint(path, true);
+  constexpr bool is_data = std::derived_from<M, AnyDataModule>;
   std::shared_ptr<M> module;
   if constexpr (requires { typename M::Hparams; }) {
     typename M::Hparams hparams;
-    detail::restore_hparams(hparams, checkpoint, overrides, path);
+    detail::restore_hparams(hparams, checkpoint, overrides, path, is_data ? "data_module_hparams" : "hparams");
     module = std::make_shared<M>(hparams);
   } else {
     static_assert(std::is_default_constructible_v<M>,
@@ -66,7 +72,11 @@ std::shared_ptr<M> load_from_checkpoint(const std::string& path, const HparamOve
                   "that takes it, or a constructor without arguments");
     module = std::make_shared<M>();
   }
-  detail::restore_module(*module, checkpoint, path, options.strict);
+  if constexpr (is_data) {
+    if (const std::string& state = checkpoint.text("data_module"); !state.empty()) module->load_state_dict(state);
+  } else {
+    detail::restore_module(*module, checkpoint, path, options.strict.value_or(module->strict_loading));
+  }
   return module;
 }
 

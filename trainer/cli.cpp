@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 namespace fulmen::trainer {
 namespace {
@@ -20,6 +22,16 @@ std::string with_dashes(std::string name) {
 }
 
 [[noreturn]] void complain(const std::string& what) { throw Error(what); }
+
+/// A value in a configuration file, as a command line would give it.
+std::string text_of(const nlohmann::json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "none";
+  if (!value.is_array()) return value.dump();
+  std::string list;
+  for (const auto& item : value) list += (list.empty() ? "" : ",") + text_of(item);
+  return list;
+}
 
 }  // namespace
 
@@ -54,7 +66,7 @@ Cli& Cli::command(std::string name, std::string about, AnyFunction<void()> run) 
 }
 
 std::vector<std::string> Cli::option_names() const {
-  std::vector<std::string> names{"help"};
+  std::vector<std::string> names{"help", "config", "print_config"};
   for (const Group& group : groups_) {
     for (const FieldInfo& field : describe_fields(group.fields)) names.push_back(group.prefix + field.name);
   }
@@ -62,6 +74,7 @@ std::vector<std::string> Cli::option_names() const {
 }
 
 bool Cli::is_switch(const std::string& name) const {
+  if (name == "print_config") return true;
   for (const Group& group : groups_) {
     for (const FieldInfo& field : describe_fields(group.fields)) {
       if (group.prefix + field.name == name) return field.type == "true or false";
@@ -106,15 +119,53 @@ int Cli::set(const std::string& argument, const char* next) {
     value = next;
     used = 2;
   }
+  if (name == "config") {
+    read_config(value);
+  } else if (name != "print_config") {
+    assign(name, value);
+  }
+  return used;
+}
+
+void Cli::assign(const std::string& name, const std::string& value) {
   for (const Group& group : groups_) {
     if (name.rfind(group.prefix, 0) != 0) continue;
     try {
-      if (set_field(group.fields, name.substr(group.prefix.size()), value)) return used;
+      if (set_field(group.fields, name.substr(group.prefix.size()), value)) return;
     } catch (const Error& error) {
       complain("--" + with_dashes(group.prefix) + error.msg());
     }
   }
-  return used;
+}
+
+void Cli::read_config(const std::string& path) try {
+  std::ifstream file(path);
+  if (!file) complain("the file cannot be read");
+  const nlohmann::json all = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false, /*ignore_comments=*/true);
+  if (!all.is_object()) complain("expected a JSON object");
+  for (const auto& [name, value] : all.items()) {
+    if (!value.is_object()) {
+      assign(full_name(with_underscores(name)), text_of(value));
+      continue;
+    }
+    for (const auto& [field, inner] : value.items())
+      assign(full_name(with_underscores(name + "." + field)), text_of(inner));
+  }
+} catch (const Error& error) {
+  complain("--config " + path + ": " + error.msg());
+}
+
+std::string Cli::config() const {
+  nlohmann::ordered_json all = nlohmann::ordered_json::object();
+  for (const Group& group : groups_) {
+    const auto fields = nlohmann::ordered_json::parse(fields_to_json(group.fields));
+    if (group.prefix.empty()) {
+      all.update(fields);
+    } else {
+      all[group.prefix.substr(0, group.prefix.size() - 1)] = fields;
+    }
+  }
+  return all.dump(2);
 }
 
 const Cli::Command& Cli::find_command(const std::string& name) const {
@@ -136,7 +187,9 @@ std::string Cli::help() const {
     text += "  " + command.name + std::string(command.name.size() < 10 ? 10 - command.name.size() : 1, ' ') +
             command.about + "\n";
   }
-  text += "\noptions:\n";
+  text +=
+      "\noptions:\n  --config FILE                     options from a JSON file\n"
+      "  --print-config                    all options as such a file, and nothing else\n";
   for (const Group& group : groups_) {
     for (const FieldInfo& field : describe_fields(group.fields)) {
       const std::string name = group.prefix + field.name;
@@ -154,6 +207,7 @@ std::string Cli::help() const {
 
 int Cli::run(int argc, const char* const* argv) try {
   std::string name;
+  bool prints_config = false;
   for (int i = 1; i < argc;) {
     const std::string argument = argv[i];
     if (argument == "--help" || argument == "-h") {
@@ -161,6 +215,7 @@ int Cli::run(int argc, const char* const* argv) try {
       return 0;
     }
     if (argument.rfind("--", 0) == 0 && argument.size() > 2) {
+      prints_config |= with_underscores(argument) == "__print_config";
       i += set(argument, i + 1 < argc ? argv[i + 1] : nullptr);
     } else if (argument.size() > 1 && argument[0] == '-') {
       complain("unknown option " + argument + "; options begin with two dashes");
@@ -170,6 +225,10 @@ int Cli::run(int argc, const char* const* argv) try {
     } else {
       complain("unexpected argument " + argument + "; options begin with two dashes");
     }
+  }
+  if (prints_config) {
+    std::puts(config().c_str());
+    return 0;
   }
   if (name.empty()) {
     std::fputs(help().c_str(), stderr);

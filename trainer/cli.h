@@ -15,8 +15,11 @@ namespace fulmen::trainer {
 ///         .run(argc, argv);
 ///
 /// `house_prices fit --data sales.csv --model.lr 1e-3 --trainer.max_epochs=50`. Dashes and underscores in names are the
-/// same; a truth value may be left out (`--verbose`). Whatever is wrong (unknown options, with the nearest name;
-/// values; errors thrown by the command) is one line on standard error and exit status 2.
+/// same; a truth value may be left out (`--verbose`). `--config run.json` sets what a file names
+/// (`{"data": "sales.csv", "model": {"lr": 1e-3}}`), in its place among the other options, of which the last one wins;
+/// `--print-config` writes such a file to standard output, with everything as it is set, and does nothing else.
+/// Whatever is wrong (unknown options, with the nearest name; values; errors thrown by the command) is one line on
+/// standard error and exit status 2.
 class Cli {
  public:
   Cli(std::string program, std::string about);
@@ -44,6 +47,9 @@ class Cli {
   };
   /// Sets an option; throws for an unknown one. Returns how many of the two arguments it used.
   int set(const std::string& argument, const char* next);
+  void assign(const std::string& name, const std::string& value);
+  void read_config(const std::string& path);
+  std::string config() const;
   const Command& find_command(const std::string& name) const;
   std::string help() const;
   std::vector<std::string> option_names() const;

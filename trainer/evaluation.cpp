@@ -159,7 +159,7 @@ size_t Run::predict(const Engines& loaders, const std::vector<int64_t>& limits) 
                    call_callbacks({hooks.names[4], LogRule::Forbidden}, &Callback::on_predict_batch_end, prediction,
                                   steps->ref(batch), b, loader);
                    steps->on_predict_batch_end(batch, b, loader);
-                   return steps->deliver(b, loader);
+                   return in_trial || steps->deliver(b, loader);
                  });
   call({hooks.names[5], LogRule::Forbidden}, hooks.epoch_end, hooks.module_epoch_end);
   call({"on_epoch_end", LogRule::Forbidden}, &Callback::on_epoch_end, &Hooks::on_epoch_end);

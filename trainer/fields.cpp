@@ -125,6 +125,21 @@ struct SetOne : EachField<SetOne> {
   }
 };
 
+struct Number : EachField<Number> {
+  std::string_view name;
+  const double* replacement = nullptr;
+  std::optional<double> found = {};
+  Number(std::string_view name, const double* replacement) : name(name), replacement(replacement) {}
+  template <class T>
+  void field(const char* field_name, T& value) {
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+      if (name != field_name) return;
+      if (replacement) value = static_cast<T>(*replacement);
+      if (!found) found = static_cast<double>(value);
+    }
+  }
+};
+
 struct Describe : EachField<Describe> {
   std::vector<FieldInfo> infos;
   template <class T>
@@ -161,6 +176,18 @@ bool set_field(FieldsRef fields, std::string_view name, std::string_view text) {
   SetOne visitor(name, text);
   fields.visit(visitor);
   return visitor.found;
+}
+
+std::optional<double> get_number(FieldsRef fields, std::string_view name) {
+  Number visitor(name, nullptr);
+  fields.visit(visitor);
+  return visitor.found;
+}
+
+bool set_number(FieldsRef fields, std::string_view name, double value) {
+  Number visitor(name, &value);
+  fields.visit(visitor);
+  return visitor.found.has_value();
 }
 
 std::vector<FieldInfo> describe_fields(FieldsRef fields) {

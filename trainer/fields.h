@@ -1,6 +1,7 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -57,6 +58,8 @@ class FieldsRef {
   requires(!std::same_as<std::remove_cvref_t<H>, FieldsRef>) FieldsRef(H& object)
       : object_(const_cast<std::remove_const_t<H>*>(&object)),
         visit_([](void* object, FieldVisitor& f) { static_cast<std::remove_const_t<H>*>(object)->fields(f); }) {}
+  /// Of an object that names no fields itself.
+  FieldsRef(void* object, void (*visit)(void*, FieldVisitor&)) : object_(object), visit_(visit) {}
   void visit(FieldVisitor& f) const { visit_(object_, f); }
 
  private:
@@ -73,6 +76,11 @@ void fields_from_json(FieldsRef fields, std::string_view json, std::string_view 
 /// such field; throws E014 if the text is no value of its type.
 bool set_field(FieldsRef fields, std::string_view name, std::string_view text);
 
+/// A field that is a number; none if there is no such field.
+std::optional<double> get_number(FieldsRef fields, std::string_view name);
+/// Sets it; an integer takes the whole part. False if there is no such field.
+bool set_number(FieldsRef fields, std::string_view name, double value);
+
 struct FieldInfo {
   std::string name;
   std::string type;   ///< "integer", "number", "true or false", "text", or "list of ..."
@@ -84,5 +92,28 @@ template <class H>
 concept HasFields = requires(H& h, FieldVisitor& f) {
   h.fields(f);
 };
+
+namespace detail {
+#define FULMEN_HAS_NUMBER(T, member)                                             \
+  (requires(T & object) {                                                        \
+    object.member = 1;                                                           \
+    requires std::is_arithmetic_v<std::remove_cvref_t<decltype(object.member)>>; \
+  })
+
+/// What tuners may set in a module or a data module: public numbers `lr`, `learning_rate` and `batch_size`, what it
+/// names in `fields`, and its hyperparameters if they are a public member `hp`.
+template <class T>
+FieldsRef tunables_of(T& object) {
+  return FieldsRef(&object, [](void* address, FieldVisitor& f) {
+    T& object = *static_cast<T*>(address);
+    if constexpr (FULMEN_HAS_NUMBER(T, lr)) f("lr", object.lr);
+    if constexpr (FULMEN_HAS_NUMBER(T, learning_rate)) f("learning_rate", object.learning_rate);
+    if constexpr (FULMEN_HAS_NUMBER(T, batch_size)) f("batch_size", object.batch_size);
+    if constexpr (HasFields<T>) object.fields(f);
+    if constexpr (requires { object.hp.fields(f); }) object.hp.fields(f);
+  });
+}
+#undef FULMEN_HAS_NUMBER
+}  // namespace detail
 
 }  // namespace fulmen::trainer

@@ -46,7 +46,10 @@ bool FitLoop::replay(StepOutput& output) {
   return replayed && is_finite_or_stop(output.loss());
 }
 
-void FitLoop::enter_step() { run_.metrics.site = {"training_step", LogRule::PerStep}; }
+void FitLoop::enter_step() {
+  run_.metrics.site = {"training_step", LogRule::PerStep};
+  if (evaluations_++ > 0) run_.metrics.begin_batch();
+}
 
 bool FitLoop::closes_window(int64_t batches_done) const {
   return batches_done % run_.accumulate_grad_batches == 0 || run_.is_last_batch;
@@ -77,6 +80,7 @@ bool FitLoop::is_finite_or_stop(const Tensor& loss) {
   if (policy == OnNonfinite::Ignore || run_.options.lightning_compatible || cuda::is_capturing()) return true;
   const double value = value_of(loss);
   if (std::isfinite(value)) return true;
+  if (evaluations_ > 1) return true;  // an optimizer tries points of its own choice, and turns back from bad ones
   if (policy == OnNonfinite::Skip) return false;
   const std::string parameter = first_bad_parameter(*run_.module);
   throw Error(
@@ -90,7 +94,7 @@ bool FitLoop::is_finite_or_stop(const Tensor& loss) {
 void FitLoop::learn(StepOutput& output) {
   optim::Optimizer* optimizer = run_.optimizers.first();
   if (!optimizer || !automatic_) return;
-  const bool accepted = accept(output);
+  const bool accepted = !run_.skip_backward && accept(output);
   const int64_t window = run_.accumulate_grad_batches;
   const bool compatible = run_.options.lightning_compatible;
   if (at_.batches % window == 0) {

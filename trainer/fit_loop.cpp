@@ -77,6 +77,7 @@ bool FitLoop::next_batch() {
   }
   run_.batch_idx = at_.batches;
   run_.stepped_in_batch = false;
+  evaluations_ = 0;
   steps_ = closes_window(at_.batches + 1);
   return true;
 }
@@ -174,7 +175,7 @@ void FitLoop::end_epoch() {
   auto call_callbacks = [&](bool monitors) {
     run.metrics.site = site;
     for (const auto& callback : run.callbacks) {
-      if ((callback->order() != Callback::Order::Normal) == monitors) {
+      if ((callback->order() > Callback::Order::Normal) == monitors) {
         callback->on_train_epoch_end(run.trainer, *run.module);
       }
     }

@@ -20,6 +20,9 @@ class FitLoop {
   void begin();
   /// on_train_end, on_fit_end, teardown.
   void end();
+  /// A training within on_fit_start, for tuners: from on_train_start to on_train_end, with its own batches.
+  /// `loaders_are_there` is called before they are used.
+  void run_trial(const AnyFunction<void()>& loaders_are_there);
   /// Another epoch is to come (or to go on).
   bool more_epochs();
   void start_epoch();
@@ -32,6 +35,11 @@ class FitLoop {
   int start_batch();
   /// This batch closes the accumulation window, and the trainer steps the optimizer.
   bool steps() const { return steps_ && automatic_ && !run_.optimizers.empty(); }
+  /// The step needs the closure that computes loss and gradients: the module overrides optimizer_step, or the optimizer
+  /// evaluates it several times.
+  bool takes_closure() const {
+    return module_steps_.overrides().optimizer_step || run_.optimizers.first()->needs_closure();
+  }
   /// TrainerOptions::cuda_graph: trains on the batch by replaying a recorded step; false if it has to be done as usual.
   bool replay(StepOutput& output);
   void enter_step();
@@ -55,6 +63,7 @@ class FitLoop {
   void go_on_within_epoch();
   void resume_as_lightning(bool between_epochs);
   void configure_optimizers();
+  void start_training();
   void request_loaders();
   void set_validation_interval();
   void sanity_check();
@@ -74,6 +83,7 @@ class FitLoop {
   BatchSlot batch_, ahead_;
   bool values_shown_ = false;  ///< the step's metrics are where callbacks look
   bool one_more_ = false;      ///< the epoch is over, and yet there is a batch to come
+  int64_t evaluations_ = 0;    ///< of the step under way
   bool have_ahead_ = false, steps_ = false, automatic_ = true, window_filled_ = false, started_ = false;
   int64_t train_loaded_in_ = 0, val_loaded_in_ = 0;  ///< epochs in which loaders were asked for
   Stopwatch since_validation_;

@@ -45,6 +45,11 @@ void FitLoop::begin() {
   if (resumed) run.restore_position();
   if (reached_limits() || (run.should_stop && can_stop())) return;
   if (resumed && compatible) resume_as_lightning(lags);
+  start_training();
+}
+
+void FitLoop::start_training() {
+  Run& run = run_;
   if (run.options.detect_anomaly) anomaly_ = std::make_unique<autograd::DetectAnomalyGuard>();
   since_validation_ = Stopwatch();
   if (validates_in(at_.epoch)) request_val_loaders();
@@ -81,6 +86,15 @@ void FitLoop::configure_optimizers() {
     throw Error("E016", str("configure_optimizers gives ", run.optimizers.size(), " optimizers; the trainer steps one"),
                 "set automatic_optimization = false, and step them with optimizer(0), optimizer(1), ... in "
                 "training_step");
+  }
+  const bool closure = automatic_ && !run.optimizers.empty() && run.optimizers[0].needs_closure();
+  if (closure && run.precision.scaler()) {
+    throw Error("E016", "precision is 16-mixed, and " + run.optimizers[0].name() + " does not work with a scaled loss",
+                "use bf16-mixed or 32-true, or another optimizer");
+  }
+  if (closure && o.cuda_graph) {
+    throw Error("E016", "cuda_graph is set, and " + run.optimizers[0].name() + " takes steps of varying length",
+                "leave cuda_graph out, or use another optimizer");
   }
   if (o.cuda_graph && !run.optimizers.empty()) {
     if (module_steps_.overrides().optimizer_step) {

@@ -105,7 +105,8 @@ void AnyLightningModule::log_dict(const Metrics& values, const LogOptions& optio
 void AnyLightningModule::log_unattached(std::string_view name) {
   static thread_local bool warned = false;
   if (!std::exchange(warned, true)) {
-    warn(str("log(\"", name, "\") has no effect: this module is not being run by a trainer"));
+    warn(str("log(\"", name, "\") has no effect: ",
+             trainer_ ? "the trainer is barebones" : "this module is not being run by a trainer"));
   }
 }
 
@@ -178,6 +179,16 @@ void AnyLightningModule::untoggle_optimizer() {
 Device AnyLightningModule::device() const {
   const std::vector<Tensor> all = parameters();
   return all.empty() ? Device(kCPU) : all[0].device();
+}
+
+ScalarType AnyLightningModule::dtype() const {
+  const std::vector<Tensor> all = parameters();
+  return all.empty() ? kFloat : all[0].scalar_type();
+}
+
+Logger* AnyLightningModule::logger() const {
+  const auto& loggers = trainer().loggers();
+  return loggers.empty() ? nullptr : loggers[0].get();
 }
 
 void AnyLightningModule::freeze() {

@@ -12,6 +12,7 @@
 namespace fulmen::trainer {
 
 class MetricBook;
+class Logger;
 namespace metric {
 class Metric;
 }
@@ -27,6 +28,8 @@ class AnyLightningModule : public nn::Module, public Hooks {
   virtual Optimizers configure_optimizers();
   /// False: training_step itself computes gradients (manual_backward) and steps its optimizers.
   bool automatic_optimization = true;
+  /// False: a checkpoint may lack some of the weights, or have others besides.
+  bool strict_loading = true;
   /// Callbacks that the module brings along; they replace the trainer's of the same type.
   virtual std::vector<std::shared_ptr<Callback>> configure_callbacks() { return {}; }
 
@@ -92,8 +95,11 @@ class AnyLightningModule : public nn::Module, public Hooks {
   /// Only this optimizer's parameters require gradients, until untoggle_optimizer.
   void toggle_optimizer(const optim::Optimizer& optimizer);
   void untoggle_optimizer();
-  /// Where the first parameter lies.
+  /// Where the first parameter lies, and what it is made of.
   Device device() const;
+  ScalarType dtype() const;
+  /// The trainer's first logger; null if there is none.
+  Logger* logger() const;
   /// Parameters stop (and start again) to require gradients; freeze also switches to evaluation mode.
   void freeze();
   void unfreeze();
@@ -103,11 +109,17 @@ class AnyLightningModule : public nn::Module, public Hooks {
   /// `explicit Net(Hparams h) : hp(save_hyperparameters(h)) {}`.
   template <HasFields H>
   H save_hyperparameters(H hparams) {
-    hparams_ = fields_to_json(hparams);
+    hparams_ = hparams_initial_ = fields_to_json(hparams);
     return hparams;
   }
-  /// JSON of what save_hyperparameters was given; "{}" without.
+  /// Hyperparameters that changed later, for checkpoints; hparams_initial() stays.
+  template <HasFields H>
+  void update_hyperparameters(H& hparams) {
+    hparams_ = fields_to_json(hparams);
+  }
+  /// JSON of what save_hyperparameters was given; "{}" without. Checkpoints hold hparams(), logs hparams_initial().
   const std::string& hparams() const { return hparams_; }
+  const std::string& hparams_initial() const { return hparams_initial_; }
 
   /// Registers something that was (or will be) fitted on training data, whose state then is part of every checkpoint,
   /// and returns it. Copies of a preprocessor share what was learnt, so the member and the registered one are one:
@@ -134,7 +146,7 @@ class AnyLightningModule : public nn::Module, public Hooks {
 
   Trainer* trainer_ = nullptr;     // while it runs
   MetricBook* metrics_ = nullptr;  // of that trainer
-  std::string hparams_ = "{}";
+  std::string hparams_ = "{}", hparams_initial_ = "{}";
   std::vector<RegisteredTransform> transforms_;
   std::vector<std::pair<nn::Module*, bool>> modes_;  // training flags to go back to
   std::vector<StepOutput> training_outputs_, evaluation_outputs_;

@@ -59,6 +59,12 @@ std::string format_value(double value, bool integer, std::string format) {
 
 }  // namespace
 
+SaveLast::SaveLast(const char* how) : save_(true), links_(true) {
+  if (std::string_view(how) != "link") {
+    throw Error("E016", str("ModelCheckpoint: save_last is \"", how, "\""), "give true, false, or \"link\"");
+  }
+}
+
 ModelCheckpoint::ModelCheckpoint(ModelCheckpointOptions options) : options_(std::move(options)) {
   const auto check = [](bool good, const char* what, const char* fix) {
     if (!good) throw Error("E016", std::string("ModelCheckpoint: ") + what, fix);
@@ -125,7 +131,7 @@ void ModelCheckpoint::setup(Trainer&, Module&, Stage stage) {
   if (stage != Stage::Fit) return;
   last_step_saved_ = 0;
   saved_any_ = wait_for_validation_ = false;
-  dirpath_.clear();
+  dirpath_.clear(), newest_path_.clear();
 }
 
 void ModelCheckpoint::on_train_start(Trainer&, Module&) { since_save_ = Stopwatch(); }
@@ -265,7 +271,11 @@ void ModelCheckpoint::save_monitored(Trainer& trainer, const Metrics& metrics, d
 void ModelCheckpoint::save_last(Trainer& trainer) {
   const std::string before = last_path_;
   last_path_ = free_path(folder(trainer), "last", before, !options_.enable_version_counter);
-  write(trainer, last_path_);
+  if (options_.save_last.links() && !newest_path_.empty() && options_.save_top_k != 0) {
+    link(last_path_);
+  } else {
+    write(trainer, last_path_);
+  }
   if (ours_to_remove(trainer, before, last_path_)) remove(before);
 }
 
@@ -299,6 +309,17 @@ void ModelCheckpoint::write(Trainer& trainer, const std::string& path) {
   last_step_saved_ = trainer.global_step();
   saved_any_ = true;
   trainer.save_checkpoint(path, options_.save_weights_only);
+  newest_path_ = path;
+}
+
+void ModelCheckpoint::link(const std::string& path) const {
+  namespace fs = std::filesystem;
+  const fs::path beside = path + ".link";
+  std::error_code error;
+  fs::remove(beside, error);
+  fs::create_symlink(fs::path(newest_path_).lexically_proximate(fs::path(path).parent_path()), beside, error);
+  if (!error) fs::rename(beside, path, error);  // at no moment is there no last.ckpt
+  FULMEN_CHECK(!error, "ModelCheckpoint: cannot link ", path, ": ", error.message());
 }
 
 void ModelCheckpoint::remove(const std::string& path) const {

@@ -12,6 +12,20 @@ namespace fulmen::trainer {
 /// Whether a monitored value should go down or up.
 enum class Mode : uint8_t { Min, Max };
 
+/// Whether the newest checkpoint is kept as last.ckpt: no (false), as a file of its own (true), or as a symbolic link
+/// to the newest of the others ("link"), which takes no space.
+class SaveLast {
+ public:
+  constexpr SaveLast(bool save) : save_(save) {}
+  /// Throws E016 for anything but "link".
+  SaveLast(const char* how);
+  constexpr explicit operator bool() const { return save_; }
+  constexpr bool links() const { return links_; }
+
+ private:
+  bool save_ = false, links_ = false;
+};
+
 struct ModelCheckpointOptions {
   /// Where files go; empty: `checkpoints` in the logger's folder, or else in default_root_dir.
   std::string dirpath = {};
@@ -23,8 +37,8 @@ struct ModelCheckpointOptions {
   Mode mode = Mode::Min;
   /// How many to keep; -1 for all, 0 for none.
   int64_t save_top_k = 1;
-  /// Also keep a copy of the newest as last.ckpt.
-  bool save_last = false;
+  /// Also keep the newest as last.ckpt.
+  SaveLast save_last = false;
   /// Leave out optimizer, callbacks and random state: good for predicting, not for resuming.
   bool save_weights_only = false;
   bool save_on_exception = false;
@@ -93,12 +107,14 @@ class ModelCheckpoint : public Callback {
   std::string free_path(const std::string& folder, const std::string& name, const std::string& replaced,
                         bool may_overwrite) const;
   void write(Trainer& trainer, const std::string& path);
+  /// Makes `path` a link to the newest checkpoint.
+  void link(const std::string& path) const;
   void remove(const std::string& path) const;
   bool better(double a, double b) const { return options_.mode == Mode::Min ? a < b : a > b; }
 
   ModelCheckpointOptions options_;
   std::vector<Saved> kept_;
-  std::string best_path_, last_path_, dirpath_;
+  std::string best_path_, last_path_, newest_path_, dirpath_;
   std::optional<double> best_score_;
   int64_t last_step_saved_ = 0;
   bool saved_any_ = false;

@@ -82,6 +82,11 @@ bool from_word(const std::string& text, E& value, const Word (&words)[N]) {
   return false;
 }
 
+std::string to_text(const ProfilerChoice& v) { return v.is_simple() ? "simple" : "none"; }
+bool from_text(const std::string& text, ProfilerChoice& v) {
+  v = ProfilerChoice(text);
+  return true;
+}
 std::string to_text(const Devices& v) { return v.text(); }
 bool from_text(const std::string& text, Devices& v) {
   v = Devices(text);
@@ -147,6 +152,13 @@ Devices::Devices(const std::string& text) {
   }
 }
 
+ProfilerChoice::ProfilerChoice(const std::string& name) : simple_(name == "simple") {
+  if (!simple_ && name != "none") {
+    throw Error("E016", "profiler is \"" + name + "\"; allowed: simple, none",
+                "for a time line make a Profiler with chrome_trace set, and pass that");
+  }
+}
+
 std::string Devices::text() const {
   if (is_auto()) return "auto";
   if (numbers_.empty()) return std::to_string(count_);
@@ -175,11 +187,14 @@ void TrainerOptions::fields(FieldVisitor& f) {
   f("enable_checkpointing", enable_checkpointing);
   f("enable_progress_bar", enable_progress_bar);
   f("enable_model_summary", enable_model_summary);
+  f("enable_autolog_hparams", enable_autolog_hparams);
   f("accumulate_grad_batches", accumulate_grad_batches);
   visit_text(f, "gradient_clip_val", gradient_clip_val);
   visit_text(f, "gradient_clip_algorithm", gradient_clip_algorithm);
   visit_text(f, "on_nonfinite", on_nonfinite);
   f("detect_anomaly", detect_anomaly);
+  visit_text(f, "profiler", profiler);
+  f("barebones", barebones);
   f("lightning_compatible", lightning_compatible);
   f("inference_mode", inference_mode);
   f("accelerator", accelerator);

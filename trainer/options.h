@@ -2,6 +2,7 @@
 #include <fulmen/trainer/fields.h>
 #include <fulmen/trainer/hooks.h>
 
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,23 @@ class Devices {
   std::vector<int> numbers_;
 };
 
+/// "simple": a table of where the time went, at the end of every run; or a Profiler of your own.
+class ProfilerChoice {
+ public:
+  ProfilerChoice() = default;
+  /// Throws E016 for anything but "simple" and "none".
+  ProfilerChoice(const std::string& name);
+  ProfilerChoice(const char* name) : ProfilerChoice(std::string(name)) {}
+  template <std::derived_from<Callback> P>
+  ProfilerChoice(std::shared_ptr<P> profiler) : profiler_(std::move(profiler)) {}
+  bool is_simple() const { return simple_; }
+  const std::shared_ptr<Callback>& given() const { return profiler_; }
+
+ private:
+  bool simple_ = false;
+  std::shared_ptr<Callback> profiler_;
+};
+
 /// What happens at the first loss that is infinite or not a number: error E006, the batch is left out, or nothing.
 enum class OnNonfinite : uint8_t { Stop, Skip, Ignore };
 
@@ -102,6 +120,8 @@ struct TrainerOptions {
   bool enable_checkpointing = true;
   bool enable_progress_bar = true;
   bool enable_model_summary = true;
+  /// Loggers get the hyperparameters at the beginning of a run.
+  bool enable_autolog_hparams = true;
 
   /// Gradients of so many batches are averaged into one optimizer step.
   int64_t accumulate_grad_batches = 1;
@@ -111,6 +131,11 @@ struct TrainerOptions {
 
   /// A backward pass that fails, or gives NaN, names the forward call it belongs to. Slow; for finding errors.
   bool detect_anomaly = false;
+
+  ProfilerChoice profiler = {};
+  /// Only the training itself, to measure it: no checkpoints, loggers, progress bar, summary, sanity check or profiler,
+  /// and log() does nothing.
+  bool barebones = false;
 
   /// Does what Lightning does also where this trainer deviates on purpose. For comparing runs: the last, shorter
   /// accumulation window is divided by the full length, and outputs["loss"] is divided; global_step counts the steps of

@@ -156,6 +156,7 @@ Checkpoint Run::state(bool weights_only) {
   out.metadata["class"] = nn::type_name(typeid(*module));
   out.metadata["hparams"] = module->hparams();
   out.metadata["loops"] = progress_to_json(progress, options.lightning_compatible).dump();
+  if (data_module && data_module->hparams() != "{}") out.metadata["data_module_hparams"] = data_module->hparams();
   json kinds = json::object();
   for (const auto& [name, transform] : module->transforms()) {
     const data::PreprocessorState state = transform->state();
@@ -194,7 +195,7 @@ Checkpoint Run::state(bool weights_only) {
 }
 
 void Run::restore_module_state(const Checkpoint& checkpoint, const std::string& path) {
-  detail::restore_module(*module, checkpoint, path, true);
+  detail::restore_module(*module, checkpoint, path, module->strict_loading);
   if (data_module) data_module->load_state_dict(checkpoint.text("data_module"));
   const std::string& states = checkpoint.text("callbacks");
   if (states.empty()) return;  // it holds weights only
@@ -249,8 +250,8 @@ void Run::restore_position() {
 namespace detail {
 
 void restore_hparams(FieldsRef hparams, const Checkpoint& checkpoint, const HparamOverrides& overrides,
-                     const std::string& path) {
-  const std::string& saved = checkpoint.text("hparams");
+                     const std::string& path, const char* key) {
+  const std::string& saved = checkpoint.text(key);
   if (!saved.empty() && saved != "{}") fields_from_json(hparams, saved, path);
   for (const auto& [name, value] : overrides) {
     if (set_field(hparams, name, value)) continue;

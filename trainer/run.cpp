@@ -1,5 +1,6 @@
 #include <fulmen/nn/type_name.h>
 #include <fulmen/tensor/warning.h>
+#include <fulmen/trainer/callbacks/profiler.h>
 #include <fulmen/trainer/callbacks/timer.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/model_checkpoint.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <typeindex>
 
 namespace fulmen::trainer {
@@ -83,11 +85,17 @@ std::string Callback::state_key() const { return nn::type_name(typeid(*this)); }
 
 Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std::move(settings)) {
   TrainerOptions& o = options;
+  if (o.barebones) {
+    o.enable_checkpointing = o.enable_progress_bar = o.enable_model_summary = o.logger = false;
+    o.num_sanity_val_steps = o.log_every_n_steps = 0;
+  }
   max_epochs = o.max_epochs.value_or(o.max_steps >= 0 || !o.max_time.empty() ? -1 : 1000);
   loggers = o.loggers;
   if (loggers.empty() && o.logger) loggers.push_back(std::make_shared<CsvLogger>(o.default_root_dir));
   own_callbacks = o.callbacks;
   if (o.overfit_batches != Amount(0)) o.limit_train_batches = o.limit_val_batches = o.overfit_batches;
+  const auto profiler = o.profiler.is_simple() ? std::make_shared<Profiler>() : o.profiler.given();
+  if (profiler) own_callbacks.insert(own_callbacks.begin(), profiler);
   if (o.fast_dev_run > 0) {
     max_epochs = 1;
     o.max_steps = o.fast_dev_run;
@@ -146,7 +154,8 @@ std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, cons
   requests = &loader_requests;
   data_module = loader_requests.data_module;
   running = true;
-  validating = sanity_checking = should_stop = interrupted = in_batch = is_last_batch = stepped_in_batch = false;
+  in_trial = skip_backward = validating = sanity_checking = should_stop = interrupted = in_batch = is_last_batch =
+      stepped_in_batch = false;
   accumulate_grad_batches = options.accumulate_grad_batches;
   metrics.clear();
   has_validated = false;
@@ -163,7 +172,7 @@ std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, cons
   }
   FULMEN_CHECK(!module->trainer_ || module->trainer_ == &trainer, "this module is being run by another trainer");
   module->trainer_ = &trainer;
-  module->metrics_ = &metrics;
+  module->metrics_ = options.barebones ? nullptr : &metrics;
   metrics.open(what == Stage::Fit ? MetricBook::Page::Training : MetricBook::Page::Evaluation, true);
   callbacks = own_callbacks;
   metrics.site = {"ckpt_path", LogRule::Forbidden};
@@ -179,6 +188,8 @@ std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, cons
   }
   std::stable_partition(callbacks.begin(), callbacks.end(),
                         [](const auto& c) { return c->order() != Callback::Order::Save; });
+  std::stable_partition(callbacks.begin(), callbacks.end(),
+                        [](const auto& c) { return c->order() == Callback::Order::Tune; });
   check_state_keys(callbacks);
   if (what == Stage::Fit && !module->automatic_optimization) check_manual_optimization(options);
 
@@ -260,7 +271,23 @@ void Run::fail() noexcept try {
 }
 
 void Run::log_hyperparams() {
-  for (const auto& logger : loggers) logger->log_hyperparams(module->hparams());
+  if (loggers.empty() || !options.enable_autolog_hparams) return;
+  std::string hparams = module->hparams_initial();
+  if (data_module && data_module->hparams() != "{}") {
+    nlohmann::json all = nlohmann::json::parse(hparams);
+    const nlohmann::json of_data = nlohmann::json::parse(data_module->hparams());
+    for (const auto& [name, value] : of_data.items()) {
+      if (all.contains(name) && all[name] != value) {
+        throw Error("E016",
+                    "the hyperparameter " + name + " is " + all[name].dump() + " in the model and " + value.dump() +
+                        " in the data module",
+                    "give them different names, or the same value");
+      }
+      all[name] = value;
+    }
+    hparams = all.dump();
+  }
+  for (const auto& logger : loggers) logger->log_hyperparams(hparams);
 }
 
 void Run::update_metrics(unsigned lists) {

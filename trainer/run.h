@@ -52,6 +52,9 @@ class BatchSlot {
   void* batch_ = nullptr;
 };
 
+/// Thrown by a tuner that was all the run was for.
+struct TunerExit {};
+
 struct Run {
   Run(Trainer& owner, TrainerOptions settings);
 
@@ -74,6 +77,8 @@ struct Run {
   Precision precision;
   Stage stage = Stage::Fit;
   bool running = false, validating = false, sanity_checking = false, should_stop = false, interrupted = false;
+  bool in_trial = false;          ///< a tuner tries something out: predictions go nowhere
+  bool skip_backward = false;     ///< training steps only look at the data
   bool in_batch = false;          ///< metrics show step values
   bool has_validated = false;     ///< a validation of this fit has seen a batch
   bool stepped_in_batch = false;  ///< a module that steps its own optimizers has done so
@@ -138,6 +143,10 @@ struct Run {
   /// Batches to use of a loader under a limit; -1 when nobody knows. Throws E016 if a fraction leaves none.
   int64_t batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option) const;
   std::vector<int64_t> batches_of(const Engines& loaders, const Amount& limit, const char* option) const;
+
+  // --- trial.cpp ---------------------------------------------------------------------------------------------------
+  /// Callbacks that look for a batch size do so now: before an evaluation's loaders are asked for.
+  void tune_evaluation();
 
   // --- resume.cpp ----------------------------------------------------------------------------------------------------
   Checkpoint state(bool weights_only);

@@ -24,6 +24,9 @@ class ModuleSteps {
   virtual ~ModuleSteps() = default;
   virtual AnyLightningModule& module() = 0;
   virtual Overrides overrides() const = 0;
+  /// A hyperparameter, or another number of the module, by name (detail::tunables_of).
+  virtual std::optional<double> number(const std::string& name) = 0;
+  virtual bool set_number(const std::string& name, double value) = 0;
   virtual AnyRef ref(const void* batch) const = 0;
   virtual int64_t batch_size(const void* batch) const = 0;
   /// The three transfer hooks.
@@ -140,6 +143,16 @@ class StepsOf final : public ModuleSteps {
 
   AnyLightningModule& module() override { return module_; }
   Overrides overrides() const override { return overridden; }
+  std::optional<double> number(const std::string& name) override {
+    return trainer::get_number(detail::tunables_of(module_), name);
+  }
+  bool set_number(const std::string& name, double value) override {
+    if (!trainer::set_number(detail::tunables_of(module_), name, value)) return false;
+    if constexpr (requires(FieldVisitor & f) { module_.hp.fields(f); }) {
+      if (module_.hparams() != "{}") module_.update_hyperparameters(module_.hp);
+    }
+    return true;
+  }
   AnyRef ref(const void* batch) const override { return {batch, typeid(B)}; }
   int64_t batch_size(const void* batch) const override { return data::batch_size(in(batch)); }
   void transfer(void* batch, Device device, int64_t loader) override {

@@ -70,6 +70,20 @@ void check(const TrainerOptions& o) {
                "stop or ignore with cuda_graph");
 }
 
+/// What would cost time, and was asked for.
+void check_barebones(const TrainerOptions& o) {
+  auto refuse = [](bool set, const char* option) {
+    if (set)
+      throw Error("E016", str(option, " is set, and barebones as well, which measures the training alone"),
+                  str("leave one of them out"));
+  };
+  refuse(!o.loggers.empty(), "loggers");
+  refuse(!o.callbacks.empty(), "callbacks");
+  refuse(o.fast_dev_run > 0, "fast_dev_run");
+  refuse(o.detect_anomaly, "detect_anomaly");
+  refuse(o.profiler.is_simple() || o.profiler.given(), "profiler");
+}
+
 /// Where a run takes place. An emulated CUDA device is for tests: it is used when it is asked for.
 Device device_of(const TrainerOptions& o) {
 #ifdef FULMEN_EMULATED
@@ -112,6 +126,7 @@ const char* stage_name(Stage stage) {
 
 Trainer::Trainer(TrainerOptions options) {
   check(options);
+  if (options.barebones) check_barebones(options);
   run_ = std::make_unique<Run>(*this, std::move(options));
   run_->device = device_of(run_->options);
   check_option(!run_->options.cuda_graph || run_->device.is_cuda(), "cuda_graph", true, "false on a CPU");
@@ -124,6 +139,7 @@ std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, co
   Run& run = *run_;
   run.begin(stage, steps, requests, options.ckpt_path);
   run.log_hyperparams();
+  run.tune_evaluation();
   const bool testing = stage == Stage::Test;
   const Overrides overrides = steps.overrides();
   FULMEN_CHECK(testing ? overrides.test_step : overrides.validation_step, stage_name(stage), ": the module has no ",
@@ -150,6 +166,9 @@ std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, co
     }
   }
   return results;
+} catch (const TunerExit&) {
+  run_->end();
+  return {};
 } catch (...) {
   run_->fail();
   throw;
@@ -159,6 +178,7 @@ size_t Trainer::run_predict(ModuleSteps& steps, const LoaderRequests& requests, 
   Run& run = *run_;
   run.begin(Stage::Predict, steps, requests, options.ckpt_path);
   run.log_hyperparams();
+  run.tune_evaluation();
   size_t count = 0;
   if (run.options.limit_predict_batches != Amount(0)) {
     InferenceMode inference(run.options.inference_mode);
@@ -171,6 +191,9 @@ size_t Trainer::run_predict(ModuleSteps& steps, const LoaderRequests& requests, 
   }
   run.end();
   return count;
+} catch (const TunerExit&) {
+  run_->end();
+  return 0;
 } catch (...) {
   run_->fail();
   throw;
@@ -267,5 +290,20 @@ void Trainer::print(std::string_view line) {
 }
 
 void seed_everything(uint64_t seed) { manual_seed(seed); }
+
+IsolateRng::IsolateRng() {
+  states_.push_back(default_generator()->state());
+  const int devices = cuda::is_available() ? static_cast<int>(cuda::device_count()) : 0;
+  for (int i = 0; i < devices; ++i) {
+    states_.push_back(default_generator(Device(kCUDA, static_cast<DeviceIndex>(i)))->state());
+  }
+}
+
+IsolateRng::~IsolateRng() {
+  default_generator()->set_state(states_[0]);
+  for (size_t i = 1; i < states_.size(); ++i) {
+    default_generator(Device(kCUDA, static_cast<DeviceIndex>(i - 1)))->set_state(states_[i]);
+  }
+}
 
 }  // namespace fulmen::trainer

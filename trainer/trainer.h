@@ -16,7 +16,9 @@ using Engines = std::vector<std::shared_ptr<data::LoaderEngine>>;
 /// Where a run gets its loaders from, each asked for when it is needed.
 struct LoaderRequests {
   AnyFunction<Engines()> train{}, val{}, test{}, predict{};
+  bool served = false;  ///< by the module or a data module: asked again, they may be others
   AnyDataModule* data_module = nullptr;
+  std::optional<FieldsRef> data_module_fields = {};
   TransferOverrides data_module_transfers = {};
 };
 
@@ -74,7 +76,8 @@ LoaderRequests requests_of(S& source) {
   return {.train = [&source] { return engines_of(source.train_dataloader()); },
           .val = [&source] { return engines_of(source.val_dataloader()); },
           .test = [&source] { return engines_of(source.test_dataloader()); },
-          .predict = [&source] { return engines_of(source.predict_dataloader()); }};
+          .predict = [&source] { return engines_of(source.predict_dataloader()); },
+          .served = true};
 }
 template <class L>
 AnyFunction<Engines()> request_of(const L& loaders) {
@@ -286,12 +289,17 @@ class Trainer {
  private:
   friend class AnyLightningModule;
   friend class LightningOptimizer;
+  friend class Tuner;
+  friend class LearningRateFinder;
+  friend class BatchSizeFinder;
+  friend class StochasticWeightAveraging;
   friend struct Run;
 
   template <class D>
   static LoaderRequests with(D& data) {
     LoaderRequests requests = detail::requests_of(data);
     requests.data_module = &data;
+    requests.data_module_fields = detail::tunables_of(data);
     requests.data_module_transfers = detail::transfer_overrides<D, DataModule<typename D::Batch>>();
     return requests;
   }
@@ -357,5 +365,17 @@ P concat(const std::vector<P>& predictions) {
 
 /// Seeds every random stream that training draws from.
 void seed_everything(uint64_t seed);
+
+/// What is drawn at random while it exists leaves no trace: afterwards the default streams are where they were.
+class IsolateRng {
+ public:
+  IsolateRng();
+  ~IsolateRng();
+  IsolateRng(const IsolateRng&) = delete;
+  IsolateRng& operator=(const IsolateRng&) = delete;
+
+ private:
+  std::vector<std::vector<uint64_t>> states_;  // of the CPU, and of each CUDA device
+};
 
 }  // namespace fulmen::trainer

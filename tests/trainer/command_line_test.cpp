@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 #include <fulmen/trainer/cli.h>
 
+#include <fstream>
+
 #include "captured.h"
 #include "small_model.h"
 
@@ -93,6 +95,39 @@ TEST_SUITE("trainer") {
             fields_from_json(back, "{\"hidden\": 3.5}", "old.ckpt");
           }).find("E014: hyperparameter hidden in old.ckpt is 3.5; expected: integer") == 0);
     CHECK(message_of([&] { fields_from_json(back, "[", "old.ckpt"); }).find("E014") == 0);
+  }
+
+  TEST_CASE("command line: a configuration file, and one written out") {
+    TemporaryFolder folder;
+    const std::string path = folder.path("run.json");
+    std::ofstream(path) << R"({"count": 4, "fast": true,  // a comment
+      "model": {"some_widths": [6, 7], "rate": 0.25}, "trainer": {"max_epochs": 3, "limit-val-batches": 0.5}})";
+    const CliRun run = run_cli({"fit", "--count=2", "--config", path.c_str(), "--trainer.max_epochs", "5"});
+    CHECK(run.status == 0);
+    CHECK(run.count == 4);
+    CHECK(run.fast);
+    CHECK(run.rate == 0.25);
+    CHECK(run.options.max_epochs == 5);  // what comes later wins
+    CHECK(run.options.limit_val_batches == Amount(0.5));
+
+    const std::string written = captured(STDOUT_FILENO, [&] {
+      const CliRun printed = run_cli({"fit", "--count=9", "--print-config", "--trainer.max-epochs=7"});
+      CHECK(printed.status == 0);
+      CHECK(!printed.ran);
+    });
+    std::ofstream(path) << written;
+    const CliRun again = run_cli({"fit", "--config", path.c_str()});
+    CHECK(again.error == "");
+    CHECK(again.ran);
+    CHECK(again.count == 9);
+    CHECK(again.options.max_epochs == 7);
+
+    std::ofstream(path) << R"({"model": {"rat": 1}})";
+    CHECK(run_cli({"fit", "--config", path.c_str()})
+              .error.find("run.json: unknown option --model.rat; did you mean "
+                          "--model.rate?") != std::string::npos);
+    CHECK(run_cli({"fit", "--config", "none.json"}).error.find("none.json: the file cannot be read") !=
+          std::string::npos);
   }
 }
 

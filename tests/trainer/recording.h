@@ -165,6 +165,9 @@ class RecordedModule : public LightningModule<RecordedBatch, Tensor> {
   Json plan_;
 };
 
+/// The optimizer of a plan's "optimizer".
+std::shared_ptr<optim::Optimizer> planned_optimizer(const Json& plan, double lr, const std::vector<Tensor>& parameters);
+
 /// The loaders that a plan names: "val": [5, 3] are two, with 5 samples and with 3.
 std::vector<RecordedLoader> planned_loaders(const Json& sizes);
 RecordedLoader planned_train_loader(const Json& plan);

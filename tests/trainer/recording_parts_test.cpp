@@ -1,3 +1,4 @@
+#include <fulmen/optim/lbfgs.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -137,6 +138,14 @@ std::vector<std::string> TemporaryFolder::files() const {
   }
   std::sort(all.begin(), all.end());
   return all;
+}
+
+std::shared_ptr<optim::Optimizer> planned_optimizer(const Json& o, double lr, const std::vector<Tensor>& parameters) {
+  FULMEN_CHECK(o["kind"] == "LBFGS", "replay: there is no optimizer ", o["kind"].get<std::string>());
+  optim::LBFGSOptions options(lr);
+  options.max_iter(o.value("max_iter", int64_t{20})).history_size(o.value("history_size", int64_t{100}));
+  if (o.contains("line_search_fn")) options.line_search_fn(o["line_search_fn"].get<std::string>());
+  return std::make_shared<optim::LBFGS>(parameters, options);
 }
 
 }  // namespace fulmen::trainer::testing

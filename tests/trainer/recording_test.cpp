@@ -275,7 +275,9 @@ Optimizers RecordedModule::configure_optimizers() {
   if (plan_.value("two_optimizers", false))
     return {optim::SGD(parameters(), options), optim::SGD(parameters(), options)};
   if (!plan_.contains("scheduler")) add("configure_optimizers");
-  Optimizers optimizers(optim::SGD(parameters(), options));
+  const bool other = plan_.contains("optimizer");
+  Optimizers optimizers(other ? planned_optimizer(plan_["optimizer"], hp.lr, parameters())
+                              : std::make_shared<optim::SGD>(parameters(), options));
   if (!plan_.contains("scheduler")) return optimizers;
   const Json& s = plan_["scheduler"];
   const SchedulerOptions when{.interval = s.value("interval", "epoch") == "step" ? Interval::Step : Interval::Epoch,

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/trainer/callbacks/accumulation_scheduler.h>
+#include <fulmen/trainer/callbacks/learning_rate_finder.h>
 #include <fulmen/trainer/callbacks/stochastic_weight_averaging.h>
 #include <fulmen/trainer/callbacks/weight_averaging.h>
 #include <fulmen/trainer/early_stopping.h>
@@ -89,6 +90,14 @@ std::shared_ptr<Callback> make_callback(const Json& spec, Recorder& recorder, co
     }
     o.log_momentum = a.value("log_momentum", false);
     return std::make_shared<LearningRateMonitor>(o);
+  }
+  if (kind == "LearningRateFinder") {
+    LearningRateFinderOptions o;
+    o.min_lr = a.value("min_lr", 1e-8);
+    o.max_lr = a.value("max_lr", 1.0);
+    o.num_training = a.value("num_training", int64_t{100});
+    o.mode = a.value("mode", "exponential") == "linear" ? Sweep::Linear : Sweep::Exponential;
+    return std::make_shared<LearningRateFinder>(o);
   }
   if (kind == "GradientAccumulationScheduler") {
     std::map<int64_t, int64_t> scheduling;

@@ -1,8 +1,9 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/ops/arithmetic.h>
+#include <fulmen/nn/normalization.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/trainer/callbacks/stochastic_weight_averaging.h>
-#include <fulmen/trainer/trainer.h>
+#include <fulmen/trainer/run.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -22,6 +23,18 @@ void for_each_averaged(const nn::Module& module, F&& f) {
   }
 }
 
+template <class F>
+void for_each_batch_norm(nn::Module& module, F&& f) {
+  module.apply([&](nn::Module& part) {
+    auto visit = [&](auto* norm) {
+      if (norm && norm->running_mean.defined()) f(*norm);
+    };
+    visit(dynamic_cast<nn::BatchNorm1dImpl*>(&part));
+    visit(dynamic_cast<nn::BatchNorm2dImpl*>(&part));
+    visit(dynamic_cast<nn::BatchNorm3dImpl*>(&part));
+  });
+}
+
 }  // namespace
 
 StochasticWeightAveraging::StochasticWeightAveraging(StochasticWeightAveragingOptions options)
@@ -37,7 +50,7 @@ StochasticWeightAveraging::StochasticWeightAveraging(StochasticWeightAveragingOp
   }
 }
 
-void StochasticWeightAveraging::on_fit_start(Trainer& trainer, Module&) {
+void StochasticWeightAveraging::on_fit_start(Trainer& trainer, Module& module) {
   if (trainer.optimizers().size() != 1 || trainer.optimizers().schedulers().size() > 1) {
     throw Error("E016", "StochasticWeightAveraging needs one optimizer with at most one scheduler",
                 "leave the others out, or use EMAWeightAveraging");
@@ -52,6 +65,8 @@ void StochasticWeightAveraging::on_fit_start(Trainer& trainer, Module&) {
       start.is_fraction() ? static_cast<int64_t>(static_cast<double>(epochs) * start.fraction()) : start.count();
   first_epoch_ = std::max<int64_t>(first - 1, 0);
   last_epoch_ = epochs < 0 ? -1 : epochs - 1;
+  if (epochs >= 0) for_each_batch_norm(module, [&](auto&) { epoch_more_ = true; });
+  if (epoch_more_) ++trainer.run_->max_epochs;
   if (!std::exchange(resumed_, false)) {
     averages_.clear();
     averaged_ = 0;
@@ -71,6 +86,7 @@ void StochasticWeightAveraging::install_schedule(Trainer& trainer) {
 
 void StochasticWeightAveraging::on_train_epoch_start(Trainer& trainer, Module& module) {
   const int64_t epoch = trainer.current_epoch();
+  if (epoch_more_ && epoch == last_epoch_ + 1 && averaged_ > 0) return begin_statistics(trainer, module);
   if (epoch < first_epoch_ || (last_epoch_ >= 0 && epoch > last_epoch_)) return;
   if (!std::exchange(scheduled_, true)) install_schedule(trainer);
   if (epoch > latest_epoch_) update(module);
@@ -90,8 +106,46 @@ void StochasticWeightAveraging::update(Module& module) {
   });
 }
 
+void StochasticWeightAveraging::begin_statistics(Trainer& trainer, Module& module) {
+  transfer(module);
+  for_each_batch_norm(module, [this](auto& norm) {
+    norm.reset_running_stats();
+    momenta_.push_back(norm.options.momentum());
+    norm.options.momentum(std::nullopt);  // the mean over all batches
+  });
+  window_before_ = trainer.accumulate_grad_batches();
+  if (trainer.num_training_batches() > 0) trainer.set_accumulate_grad_batches(trainer.num_training_batches());
+  trainer.run_->skip_backward = true;
+}
+
+void StochasticWeightAveraging::end_statistics(Trainer& trainer, Module& module) {
+  trainer.run_->skip_backward = false;
+  if (momenta_.empty()) return;
+  size_t at = 0;
+  for_each_batch_norm(module, [&](auto& norm) { norm.options.momentum(momenta_[at++]); });
+  momenta_.clear();
+  trainer.set_accumulate_grad_batches(window_before_);
+}
+
+void StochasticWeightAveraging::take_back_epoch(Trainer& trainer, Module& module) {
+  end_statistics(trainer, module);
+  if (std::exchange(epoch_more_, false)) --trainer.run_->max_epochs;
+}
+
+void StochasticWeightAveraging::on_train_epoch_end(Trainer& trainer, Module& module) {
+  end_statistics(trainer, module);
+}
+void StochasticWeightAveraging::on_exception(Trainer& trainer, Module& module, const std::exception&) {
+  take_back_epoch(trainer, module);
+}
+void StochasticWeightAveraging::teardown(Trainer& trainer, Module& module, Stage) { take_back_epoch(trainer, module); }
+
 void StochasticWeightAveraging::on_train_end(Trainer& trainer, Module& module) {
-  if (averaged_ == 0 || (last_epoch_ >= 0 && trainer.current_epoch() - 1 != last_epoch_)) return;
+  take_back_epoch(trainer, module);
+  if (averaged_ > 0 && (last_epoch_ < 0 || trainer.current_epoch() - 1 == last_epoch_)) transfer(module);
+}
+
+void StochasticWeightAveraging::transfer(Module& module) const {
   for_each_averaged(module, [&](const std::string& name, Tensor value) {
     if (const Tensor* mean = averages_.find(name)) value.copy_(*mean);
   });

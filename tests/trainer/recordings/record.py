@@ -102,6 +102,8 @@ def make_callback(spec, recorder, folder):
         return Recording(recorder, arguments["name"], arguments["logs"])
     if kind == "GradientAccumulationScheduler":
         return pl_callbacks.GradientAccumulationScheduler({int(k): v for k, v in arguments.items()})
+    if kind == "LearningRateFinder":
+        arguments["num_training_steps"] = arguments.pop("num_training")
     if "dirpath" in arguments:
         arguments["dirpath"] = os.path.join(folder, arguments["dirpath"])
     return getattr(pl_callbacks, kind)(**arguments)

@@ -182,6 +182,9 @@ class Module(LightningModule):
         if not spec:
             self.add("configure_optimizers")
         optimizer = sgd(self.parameters(), lr)
+        if "optimizer" in self.plan:
+            arguments = dict(self.plan["optimizer"])
+            optimizer = getattr(torch.optim, arguments.pop("kind"))(self.parameters(), lr=lr, **arguments)
         if not spec:
             return optimizer
         if spec["kind"] == "StepLR":
