@@ -9,6 +9,7 @@ namespace fulmen::data {
 
 std::shared_ptr<Preprocessor> make_preprocessor(std::string_view kind) {
   if (kind == "standardize") return std::make_shared<Standardize>();
+  if (kind == "robust_standardize") return std::make_shared<RobustStandardize>();
   if (kind == "min_max") return std::make_shared<MinMax>();
   if (kind == "log1p") return std::make_shared<Log1p>();
   if (kind == "log1p_if_skewed") return std::make_shared<Log1pIfSkewed>();
@@ -21,9 +22,9 @@ std::shared_ptr<Preprocessor> make_preprocessor(std::string_view kind) {
   if (kind == "word_piece") return std::make_shared<WordPiece>();
   if (kind == "scored_bpe") return std::make_shared<ScoredBpe>();
   if (kind == "tokenizer") return std::make_shared<AnyTokenizer>();
-  std::string nearest =
-      nearest_name(kind, {"standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain", "table_encoder",
-                          "bytes", "characters", "byte_level_bpe", "word_piece", "scored_bpe", "tokenizer"});
+  std::string nearest = nearest_name(
+      kind, {"standardize", "robust_standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain",
+             "table_encoder", "bytes", "characters", "byte_level_bpe", "word_piece", "scored_bpe", "tokenizer"});
   fail(str("there is no preprocessor of kind '", kind, "'",
            nearest.empty() ? std::string() : str(" (did you mean '", nearest, "'?)")));
 }

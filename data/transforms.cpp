@@ -123,6 +123,35 @@ void Standardize::load_state(const PreprocessorState& state) {
   learn(statistic("Standardize", state, "mean"), statistic("Standardize", state, "std"));
 }
 
+void RobustStandardize::fit(const Tensor& x) {
+  constexpr double normal = 1.482602218505602;  // standard deviation of a normal distribution / its median distance
+  Columns c("RobustStandardize", x);
+  std::vector<double> median, spread, values(static_cast<size_t>(c.rows));
+  const auto middle = [&] {
+    const auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), half, values.end());
+    return values.size() % 2 == 1 ? *half : (*half + *std::max_element(values.begin(), half)) / 2;
+  };
+  for (int64_t j = 0; j < c.columns; ++j) {
+    for (int64_t i = 0; i < c.rows; ++i) values[static_cast<size_t>(i)] = c.at(i, j);
+    median.push_back(middle());
+    for (int64_t i = 0; i < c.rows; ++i) values[static_cast<size_t>(i)] = std::fabs(c.at(i, j) - median.back());
+    const double distance = middle() * normal;
+    spread.push_back(distance > 1e-12 * std::max(1.0, std::fabs(median.back())) ? distance : 1);
+  }
+  learn(std::move(median), std::move(spread), c.per_column);
+}
+
+PreprocessorState RobustStandardize::state() const {
+  PreprocessorState state;
+  if (fitted()) state.tensors = {{"median", median()}, {"spread", spread()}};
+  return state;
+}
+
+void RobustStandardize::load_state(const PreprocessorState& state) {
+  learn(statistic("RobustStandardize", state, "median"), statistic("RobustStandardize", state, "spread"));
+}
+
 MinMax::MinMax(double low, double high) : range_(std::make_shared<Range>(Range{low, high})) {
   FULMEN_CHECK(low < high, "MinMax: low must be below high; got ", low, " and ", high);
 }

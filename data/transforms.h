@@ -55,6 +55,20 @@ class Standardize final : public AffineTransform {
   const Tensor& std() const { return scale(); }
 };
 
+/// Median 0, and median distance from it as in a normal distribution of standard deviation 1: what Standardize is for
+/// data with outliers, of which up to half change little. A column of which more than half is one value is only
+/// shifted.
+class RobustStandardize final : public AffineTransform {
+ public:
+  std::string kind() const override { return "robust_standardize"; }
+  void fit(const Tensor& x) override;
+  PreprocessorState state() const override;
+  void load_state(const PreprocessorState& state) override;
+  /// float64 [columns] or []; undefined before fit.
+  const Tensor& median() const { return shift(); }
+  const Tensor& spread() const { return scale(); }
+};
+
 /// The range of the training data becomes low..high; other data may lie outside. A constant column becomes low.
 class MinMax final : public AffineTransform {
  public:

@@ -53,6 +53,24 @@ TEST_SUITE("data") {
     CHECK(all(column({3}, kFloat)).scalar_type() == kFloat);
   }
 
+  TEST_CASE("transforms: RobustStandardize does not mind outliers") {
+    RobustStandardize s;
+    CHECK_FALSE(s.fitted());
+    s.fit(table({1, 5, 2, 5, 3, 5, 4, 7, 1e9, 5}, 2));
+    CHECK(at(s.median(), 0) == 3);
+    CHECK(at(s.spread(), 0) == doctest::Approx(1.4826022));
+    CHECK(at(s.spread(), 1) == 1);  // mostly constant: only shifted
+    CHECK(at(s(table({4.4826022, 6}, 2)), 0) == doctest::Approx(1));
+    CHECK(at(s.inverse(s(table({17, 6}, 2))), 0) == doctest::Approx(17));
+    RobustStandardize even, stored;
+    even.fit(column({4, 1, 3, 2}));
+    CHECK(at(even.median(), 0) == 2.5);
+    CHECK(at(even.spread(), 0) == doctest::Approx(1.4826022));
+    stored.load_state(even.state());
+    CHECK(at(stored(column({5})), 0) == at(even(column({5})), 0));
+    CHECK(make_preprocessor("robust_standardize")->kind() == "robust_standardize");
+  }
+
   TEST_CASE("transforms: MinMax, Log1p, Clip") {
     MinMax m(-1, 1);
     m.fit(column({10, 20, 30}));

@@ -1,0 +1,199 @@
+// Learns what a sensor's readings usually look like, and raises an alarm when they do not (without --data: a simulated
+// one):
+//   anomaly_detection fit --data sensor.csv --time timestamp --value value
+//   tail -f sensor.csv | anomaly_detection predict --follow
+#include <fulmen/fulmen.h>
+
+#include <cmath>
+#include <iostream>
+using namespace fulmen;
+using namespace fulmen::trainer;
+const Stopwatch watch;  // since the program began
+struct Detector : LightningModule<Tensor, Tensor> {
+  struct Hparams {
+    int64_t window = 24, code = 4, smooth = 288, batch = 128, seed = 0;  // smooth: readings that an alarm looks back on
+    double lr = 1e-2, trimmed = 0.1, alarm = 3;  // share of windows not learned from; robust standard deviations
+    void fields(auto&& f) {
+      f("window", window), f("code", code), f("smooth", smooth), f("batch", batch), f("seed", seed);
+      f("lr", lr), f("trimmed", trimmed), f("alarm", alarm);
+    }
+  };
+  explicit Detector(Hparams h) : hp(save_hyperparameters(h)) {}
+  Tensor errors(const Tensor& windows) { return (net->forward(windows) - windows).square().mean(1); }
+  StepOutput training_step(const Tensor& windows, int64_t) override {
+    const auto kept = std::max<int64_t>(1, std::llround(static_cast<double>(windows.size(0)) * (1 - hp.trimmed)));
+    // What fits worst may be the very failure that is looked for, so it is not learned.
+    Tensor loss = std::get<0>(errors(windows).topk(kept, 0, /*largest=*/false)).mean();
+    log("train_loss", loss, {.on_epoch = true, .prog_bar = true});
+    return loss;
+  }
+  Optimizers configure_optimizers() override {
+    return Optimizers(optim::AdamW(parameters(), optim::AdamWOptions(hp.lr)))
+        .schedule<optim::CosineAnnealingLR>({}, *trainer().options().max_epochs);
+  }
+  Hparams hp;
+  data::RobustStandardize scale = register_transform("scale", data::RobustStandardize());  // of readings
+  data::RobustStandardize usual = register_transform("usual", data::RobustStandardize());  // of log(smoothed error)
+  nn::Sequential net =
+      register_module("net", nn::Sequential(nn::Linear(hp.window, hp.code), nn::Linear(hp.code, hp.window)));
+};
+
+/// Scores readings one by one: the error of the newest window, smoothed, in robust standard deviations.
+struct Watcher {
+  explicit Watcher(Detector& detector) : model(detector), level(std::exp(model.usual.median().item<double>())) {}
+  std::optional<double> score(double reading) {
+    NoGradGuard no_grad;
+    recent.push_back(static_cast<float>((reading - middle) / spread));
+    if (static_cast<int64_t>(recent.size()) < model.hp.window) return std::nullopt;
+    if (static_cast<int64_t>(recent.size()) > model.hp.window) recent.erase(recent.begin());
+    const double error = std::sqrt(model.errors(tensor(recent).unsqueeze(0)).item<double>());
+    level += (error - level) / static_cast<double>(model.hp.smooth);
+    return (std::log(level) - usual_middle) / usual_spread;
+  }
+  Detector& model;
+  std::vector<float> recent;
+  double level, middle = model.scale.median().item<double>(), spread = model.scale.spread().item<double>();
+  double usual_middle = model.usual.median().item<double>(), usual_spread = model.usual.spread().item<double>();
+};
+
+struct Settings {
+  std::string data, time = "timestamp", value = "value", out = "anomaly_detection_run", ckpt = out + "/best.ckpt";
+  double learn = 0.15;  // the share of the rows, from the first, that are learned from
+  int64_t gap = 288;    // rows without alarm that end an episode
+  bool follow = false;
+  void fields(FieldVisitor& f) {
+    f("data", data)("time", time)("value", value)("out", out)("ckpt", ckpt)("learn", learn)("gap", gap)("follow",
+                                                                                                        follow);
+  }
+};
+
+struct Readings {
+  std::vector<std::string> times;
+  std::vector<double> values;
+};
+Readings read(const Settings& settings) {
+  Readings all;
+  if (settings.data.empty()) {  // a machine with a daily cycle, whose cooling fails for half a day now and then
+    Generator random(1);
+    const auto noise = [&] { return normal(0, 1, {1}, random).item<double>(); };
+    double drift = 0;
+    for (int64_t i = 0; i < 12000; ++i) {
+      const bool fails = i % 3000 > 2700 && i % 3000 < 2850;
+      drift = 0.99 * drift + 0.3 * noise();
+      all.times.push_back("minute " + std::to_string(5 * i));
+      all.values.push_back(80 + 5 * std::sin(static_cast<double>(i) / 45.8) + drift + noise() * (fails ? 6 : 0.5));
+    }
+    return all;
+  }
+  const auto table =
+      data::read_csv(settings.data, {.text_columns = {settings.time}, .number_columns = {settings.value}});
+  const auto values = table.tensor(settings.value, kDouble);
+  for (int64_t row = 0; row < table.rows(); ++row) {
+    all.times.push_back(table.text(settings.time, row));
+    all.values.push_back(values.data_ptr<double>()[row]);
+  }
+  return all;
+}
+
+void test(const Settings& settings,
+          const std::string& ckpt) {  // the rows behind those that were learned from, as a stream
+  const auto model = load_from_checkpoint<Detector>(ckpt);
+  const Readings all = read(settings);
+  const auto first = static_cast<size_t>(settings.learn * static_cast<double>(all.values.size()));
+  Watcher watcher(*model);
+  int64_t episodes = 0, alarms = 0, quiet = settings.gap;
+  double peak = 0;
+  std::string begin, end;
+  const auto count = [](auto n) { return static_cast<double>(n); };
+  const auto print = [&] { std::cout << begin << "  to  " << end << "  score up to " << peak << "\n"; };
+  for (size_t i = 0; i < all.values.size(); ++i) {
+    const double score = watcher.score(all.values[i]).value_or(0);
+    if (i < first || score <= model->hp.alarm) {
+      ++quiet;
+      continue;
+    }
+    if (quiet >= settings.gap) {
+      if (episodes++ > 0) print();
+      begin = all.times[i], peak = 0;
+    }
+    end = all.times[i], peak = std::max(peak, score), quiet = 0, ++alarms;
+  }
+  if (episodes > 0) print();
+  print_result({{"episodes", count(episodes)}, {"alarms", count(alarms)}, {"rows", count(all.values.size() - first)}},
+               watch.seconds());
+}
+
+void fit(const Settings& settings, Detector::Hparams hp, TrainerOptions options) {
+  const Readings all = read(settings);
+  const auto rows = static_cast<int64_t>(settings.learn * static_cast<double>(all.values.size()));
+  FULMEN_CHECK(rows >= 2 * hp.window, "fit: --learn ", settings.learn, " of ", all.values.size(), " rows are ", rows,
+               "; expected at least two windows of ", hp.window);
+  seed_everything(hp.seed);
+  Detector model(hp);
+  const Tensor readings = tensor(std::vector<double>(all.values.begin(), all.values.begin() + rows), kDouble);
+  model.scale.fit(readings);
+  const Tensor scaled = model.scale(readings).to(kFloat);
+  std::vector<Tensor> shifted;  // column j: the readings from row j on
+  for (int64_t j = 0; j < hp.window; ++j) shifted.push_back(scaled.narrow(0, j, rows - hp.window + 1));
+  const Tensor windows = stack(shifted, 1);
+  options.default_root_dir = settings.out;
+  Trainer trainer(options);
+  trainer.fit(model, data::DataLoader<Tensor>(windows, {.batch_size = hp.batch, .shuffle = true}));
+  if (trainer.interrupted()) return;
+  model.freeze();
+  const Tensor errors = model.errors(windows).sqrt().to(kDouble).contiguous();
+  model.usual.fit(errors);
+  double level = model.usual.median().item<double>();
+  std::vector<double> levels;
+  for (int64_t i = 0; i < errors.size(0); ++i) {
+    level += (errors.data_ptr<double>()[i] - level) / static_cast<double>(hp.smooth);
+    levels.push_back(std::log(level));
+  }
+  model.usual.fit(tensor(levels, kDouble));
+  trainer.save_checkpoint(settings.out + "/best.ckpt");
+  test(settings, settings.out + "/best.ckpt");
+}
+
+void predict(const Settings& settings) {
+  const auto model = load_from_checkpoint<Detector>(settings.ckpt);
+  Watcher watcher(*model);
+  const auto show = [&](const std::string& time, double value) {
+    const double before = watch.seconds();
+    const auto score = watcher.score(value);
+    const bool alarm = score && *score > model->hp.alarm;
+    std::cout << time << "," << value << "," << score.value_or(0) << "," << (alarm ? "ALARM" : "ok") << ","
+              << std::llround((watch.seconds() - before) * 1e6) << "us" << std::endl;
+  };
+  if (!settings.follow) {
+    const Readings all = read(settings);
+    for (size_t i = 0; i < all.values.size(); ++i) show(all.times[i], all.values[i]);
+    return;
+  }
+  std::string line;
+  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (number == 1 && line == settings.time + "," + settings.value) continue;
+    const size_t comma = line.rfind(',');
+    bool is_number = false;
+    const double value =
+        comma == line.npos ? 0 : data::parse_number(std::string_view(line).substr(comma + 1), is_number);
+    if (is_number) {
+      show(line.substr(0, comma), value);
+    } else {
+      std::cerr << "line " << number << ": '" << line.substr(0, 60)
+                << "' is not a time, a comma and a number; left out\n";
+    }
+  }
+}
+
+int main(int argc, char** argv) {
+  Settings settings;
+  Detector::Hparams hp;
+  TrainerOptions options{.max_epochs = 100};
+  return Cli("anomaly_detection", "Learns a sensor's usual readings, and raises an alarm at others.")
+      .options(settings, hp, options)
+      .command("fit", "learn from the first rows of --data, watch the others", [&] { fit(settings, hp, options); })
+      .command("test", "episodes of alarm in --data", [&] { test(settings, settings.ckpt); })
+      .command("predict", "score each row of --data, or of standard input with --follow", [&] { predict(settings); })
+      .run(argc, argv);
+}
