@@ -138,6 +138,14 @@ std::vector<Case> gemm_cases(const Scale& scale) {
                      linear_by(GemmBackend::own, l), "cuBLASLt",
                      has_cublas() ? linear_by(GemmBackend::cublas, l) : Prepare()});
   }
+  for (const int64_t rows : {1, 8}) {  // a layer applied to few samples: as fast as its weight can be read
+    const Linear l{rows, scale(8192), scale(8192), kBFloat16, false};
+    const double weight = static_cast<double>(l.in * l.out);
+    cases.push_back({"linear/few",
+                     std::to_string(rows) + "x" + std::to_string(l.in) + "x" + std::to_string(l.out) + " bfloat16",
+                     2 * weight, 2 * weight * static_cast<double>(rows), Ceiling::half, linear_by(GemmBackend::own, l),
+                     "cuBLASLt", has_cublas() ? linear_by(GemmBackend::cublas, l) : Prepare()});
+  }
   return cases;
 }
 

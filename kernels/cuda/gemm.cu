@@ -1,11 +1,12 @@
 #include <fulmen/kernels/cuda/gemm_choice.h>
 #include <fulmen/kernels/cuda/gemm_problem.h>
+#include <fulmen/kernels/cuda/gemm_thin.h>
 #include <fulmen/kernels/gemm_settings.h>
 
 // c = activation(alpha a b + beta add) on the device: reads the layouts, merges the batch dimensions and hands the
-// products to the kernels of their type, or to cuBLASLt. Sums are float for float16, bfloat16 and float, double for
-// double; integers wrap. Any strides of a, b and add are accepted. Every run gives the same bits: what a block computes
-// follows from sizes and layouts.
+// products to the kernels of their type, to that of thin ones, or to cuBLASLt. Sums are float for float16, bfloat16 and
+// float, double for double; integers wrap. Any strides of a, b and add are accepted. Every run gives the same bits:
+// what a block computes follows from sizes and layouts.
 namespace fulmen::cuda {
 
 namespace {
@@ -61,6 +62,7 @@ void gemm(const Launch& launch, const View& c, const ConstView& a, const ConstVi
   p.alpha = end.alpha, p.beta = end.beta, p.activation = end.activation, p.a_sums = end.a_sums;
   const GemmSettings settings = gemm_settings();
   if (computed_by_cublas(launch, p, c.dtype, settings)) return;
+  if (gemm_of_few(launch, p, c.dtype)) return;
   switch (c.dtype) {
     case ScalarType::Float:
       return settings.allow_tf32 ? gemm_of_tf32(launch, p) : gemm_of_floats(launch, p);

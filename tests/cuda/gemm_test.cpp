@@ -102,6 +102,32 @@ TEST_SUITE("cuda") {
     }
   }
 
+  TEST_CASE("products with few rows or columns read the matrix once") {
+    const int64_t sizes[][2] = {{128, 32}, {131, 33}, {259, 75}, {130, 264}};
+    for (DType dtype : {kFloat, kHalf, kBFloat16}) {
+      for (int64_t few : {1, 2, 4, 5, 8, 9}) {
+        for (const auto& [many, depth] : sizes) {
+          if (slow() && (depth > 75 || few == 5)) continue;
+          INFO(static_cast<int>(dtype) << ": " << few << ", " << many << " x " << depth);
+          const Tensor vectors = numbers({few, depth}, dtype, 1), matrix = numbers({many, depth}, dtype, 2);
+          check_product(vectors, matrix.t());
+          check_product(matrix, vectors.t());
+        }
+      }
+      // With what is added, and an activation; a batch whose rows are not aligned, and one that is broadcast.
+      const Tensor x = numbers({3, 72}, dtype, 1), w = numbers({140, 72}, dtype, 2) / 8,
+                   bias = numbers({140}, dtype, 3);
+      const Tensor xd = x.to(kCUDA), wd = w.to(kCUDA), bd = bias.to(kCUDA);
+      check_equal(_addmm_activation(bd, xd, wd.t(), 1, 0.5, true, "tanh"),
+                  _addmm_activation(bias, x, w.t(), 1, 0.5, true, "tanh"));
+      check_equal(linear(xd, wd, bd), linear(x, w, bias));
+      const Tensor a = numbers({2, 3, 150, 41}, dtype, 4), b = numbers({3, 41, 2}, dtype, 5);
+      check_product(a, b);
+      CHECK(equal(linear(xd, wd, bd).cpu(), linear(xd, wd, bd).cpu()));
+      CHECK(matmul(wd, full({72}, std::nan(""), xd.options())).isnan().all().item<bool>());
+    }
+  }
+
   TEST_CASE("products without depth are zeros, and without elements are nothing") {
     for (DType dtype : dtypes) {
       check_product(numbers({3, 0}, dtype, 1), numbers({0, 4}, dtype, 2), {Place::dense});
