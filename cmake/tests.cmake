@@ -90,6 +90,11 @@ if(FULMEN_CUDA STREQUAL "EMULATED")
     fulmen_add_test(unit_devices_${streams} LABELS unit cuda checked COMMAND ${CMAKE_COMMAND} -E env
       FULMEN_EMU_DEVICES=3 FULMEN_EMU_STREAMS=${streams} $<TARGET_FILE:unit_tests> "--test-case=several devices:*")
   endforeach()
+  if(NOT FULMEN_EMULATOR_CHECKED)
+    # Tolerances must leave room for the order in which a GPU's matrix instructions add up.
+    fulmen_add_test(unit_cuda_noise LABELS unit cuda COMMAND ${CMAKE_COMMAND} -E env FULMEN_EMU_NOISE=1
+      $<TARGET_FILE:unit_tests> "--source-file=*tests/cuda/gemm_test*,*tests/cuda/tf32_test*")
+  endif()
   fulmen_add_emulator_tests()
 endif()
 

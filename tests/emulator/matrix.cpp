@@ -1,3 +1,4 @@
+#include <emulator/control.h>
 #include <emulator/matrix.h>
 #include <fulmen/kernels/dtype.h>
 
@@ -5,6 +6,7 @@
 
 #include "block.h"
 #include "copy_bytes.h"
+#include "noise.h"
 
 // ldmatrix, stmatrix and mma: the last lane to arrive works for the warp.
 namespace emulator {
@@ -124,9 +126,13 @@ void multiply(void** arguments, uint32_t) {
       for (int column = 0; column < 8; ++column) sums[row][column] += a[row][k] * b[k][column];
     }
   }
+  const bool noise = settings().noise;
   for (int lane = 0; lane < 32; ++lane) {
     float* d = static_cast<Product*>(arguments[lane])->d;
-    for (int i = 0; i < 4; ++i) d[i] += sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
+    for (int i = 0; i < 4; ++i) {
+      d[i] += sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
+      if (noise) d[i] = with_noise(d[i]);
+    }
   }
 }
 

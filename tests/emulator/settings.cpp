@@ -32,6 +32,7 @@ Settings from_environment() {
   s.memory = environment_number("FULMEN_EMU_MEMORY", 8192) << 20;
   s.capability = static_cast<int>(environment_number("FULMEN_EMU_CAPABILITY", 90));
   s.devices = static_cast<int>(std::clamp<uint64_t>(environment_number("FULMEN_EMU_DEVICES", 1), 1, most_devices));
+  s.noise = environment_is("FULMEN_EMU_NOISE", "1");
   s.libraries = !environment_is("FULMEN_EMU_LIBRARIES", "none");
   return s;
 }

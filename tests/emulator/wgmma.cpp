@@ -1,3 +1,4 @@
+#include <emulator/control.h>
 #include <emulator/hopper.h>
 #include <fulmen/kernels/dtype.h>
 
@@ -5,6 +6,7 @@
 
 #include "block.h"
 #include "check.h"
+#include "noise.h"
 #include "tensor_map.h"
 
 // wgmma: the last of 128 threads to arrive works for the warpgroup. Products read shared memory when the warpgroup
@@ -144,6 +146,7 @@ void run(const WarpgroupOperation& operation) {
     read_operand(p.b, p.operand, false, columns, depth, read);
     transpose(read, columns, depth, b);
   }
+  const bool noise = settings().noise;
   for (size_t row = 0; row < rows_of_a; ++row) {
     alignas(64) float sums[most_columns] = {};
     for (size_t k = 0; k < depth; ++k) {
@@ -155,6 +158,7 @@ void run(const WarpgroupOperation& operation) {
     for (size_t c = 0; c < columns; ++c) {
       float& d = operation.d[warp * 32 + g * 4 + c % 8 / 2][c / 8 * 4 + lower * 2 + c % 2];
       d = p.accumulate ? d + sums[c] : sums[c];
+      if (noise) d = with_noise(d);
     }
   }
 }

@@ -22,6 +22,8 @@ struct Settings {
   int capability = 90;
   /// How many devices there are, at most 8: FULMEN_EMU_DEVICES.
   int devices = 1;
+  /// Sums of matrix instructions are a little off, as a GPU's own are: FULMEN_EMU_NOISE=1.
+  bool noise = false;
   /// Whether NVIDIA's optional libraries can be opened; FULMEN_EMU_LIBRARIES=none: no.
   bool libraries = true;
 };
