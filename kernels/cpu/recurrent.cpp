@@ -44,7 +44,7 @@ void add_tiles(int64_t rows, int64_t depth, const T* a, int64_t a_row, const T* 
 }
 
 /// New states of units [0, n) of a row; gates lie `apart` elements apart in x, sums in y packed_cols.
-template <class Cell, class T>
+template <class Cell, bool biased, class T>
 __attribute__((noinline)) void state_row(int64_t n, int64_t apart, const T* x, const T* y, const T* b,
                                          const T* h_before, const T* c_before, T* h, T* c, T* kept) {
 #pragma omp simd
@@ -54,7 +54,7 @@ __attribute__((noinline)) void state_row(int64_t n, int64_t apart, const T* x, c
     for (int k = 0; k < Cell::gates; ++k) {
       in[k] = x[k * apart + u];
       sum[k] = y[k * packed_cols<T> + u];
-      if (b) sum[k] += b[k * apart + u];
+      if constexpr (biased) sum[k] += b[k * apart + u];
     }
     Cell::forward(in, sum, h_before[u], Cell::has_c ? c_before[u] : T(0), keep, new_h, new_c);
     h[u] = new_h;
@@ -75,9 +75,10 @@ void advance(const Layer<T>& p, const T* packed, const Step& step, int64_t r, in
   }
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t row = step.first + r + i;
-    state_row<Cell, T>(n, hidden, p.x + row * Cell::gates * hidden + u, sums + i * pitch, moved(p.b, u),
-                       h_before + i * hidden + u, moved(c_before, i * hidden + u), p.h + row * hidden + u,
-                       moved(p.c, row * hidden + u), moved(p.kept, row * Cell::kept * hidden + u));
+    auto row_of = p.b ? state_row<Cell, true, T> : state_row<Cell, false, T>;
+    row_of(n, hidden, p.x + row * Cell::gates * hidden + u, sums + i * pitch, moved(p.b, u), h_before + i * hidden + u,
+           moved(c_before, i * hidden + u), p.h + row * hidden + u, moved(p.c, row * hidden + u),
+           moved(p.kept, row * Cell::kept * hidden + u));
   }
 }
 
