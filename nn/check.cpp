@@ -34,7 +34,7 @@ void check_features(const Module& module, const Tensor& input, const Tensor& wei
                     str(short_type_name(typeid(module)), " takes ", weight.scalar_type(), "; got ", input,
                         " (weights are ", weight.scalar_type(), ")"),
                     weight.scalar_type() == kFloat
-                        ? "convert with .to_float() where the batch is made"
+                        ? "convert with .to(kFloat) where the batch is made"
                         : str("convert the input with .to(", weight.scalar_type(), "), or the module with module->to(",
                               input.scalar_type(), ")"));
   }

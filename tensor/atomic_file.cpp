@@ -1,6 +1,9 @@
+#include <dirent.h>
 #include <fcntl.h>
 #include <fulmen/tensor/atomic_file.h>
 #include <fulmen/tensor/error.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,12 +18,40 @@ std::string directory_of(const std::string& path) {
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
 }
+
+constexpr std::string_view temporary_mark = ".tmp.";
+
+bool is_temporary(std::string_view name) {
+  const size_t mark = name.rfind(temporary_mark);
+  return mark != std::string_view::npos && mark + temporary_mark.size() < name.size() &&
+         name.find_first_not_of("0123456789", mark + temporary_mark.size()) == std::string_view::npos;
+}
+
+/// Removes what killed programs left in a directory. A file that is being written is locked by its writer.
+void remove_abandoned(const std::string& directory) {
+  DIR* const entries = ::opendir(directory.c_str());
+  if (!entries) return;
+  while (const dirent* entry = ::readdir(entries)) {
+    if (!is_temporary(entry->d_name)) continue;
+    const int file = ::openat(::dirfd(entries), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0) continue;
+    if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlinkat(::dirfd(entries), entry->d_name, 0);
+    ::close(file);
+  }
+  ::closedir(entries);
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path)
-    : path_(std::move(path)), temporary_(path_ + ".tmp." + std::to_string(::getpid())) {
-  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file_ < 0) fail_with_errno("cannot be created");
+    : path_(std::move(path)), temporary_(path_ + std::string(temporary_mark) + std::to_string(::getpid())) {
+  // Again if somebody took the file for an abandoned one before it was locked.
+  for (struct stat found = {}; file_ < 0 || found.st_nlink == 0;) {
+    if (file_ >= 0) ::close(file_);
+    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file_ < 0) fail_with_errno("cannot be created");
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0 || ::fstat(file_, &found) != 0) break;  // a file system without locks
+  }
 }
 
 AtomicFile::~AtomicFile() {
@@ -54,11 +85,14 @@ void AtomicFile::commit() {
   }
   // The new name itself is on the disk only when the directory is. Some file systems cannot do this; nothing is lost
   // then.
-  const int directory = ::open(directory_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::string folder = directory_of(path_);
+  const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory >= 0) {
     ::fsync(directory);
     ::close(directory);
   }
+  static thread_local std::string tidied;
+  if (tidied != folder) remove_abandoned(tidied = folder);
 }
 
 }  // namespace fulmen

@@ -8,6 +8,7 @@ namespace fulmen {
 /// A file that appears whole or not at all: written under a temporary name in the same directory, flushed to the disk
 /// and renamed by commit(). A program killed at any moment leaves what was there before, or the new file. Every failure
 /// throws an Error that names the file; without commit() the temporary file is removed.
+/// commit() also removes the temporary files that killed programs have left in the directory.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);

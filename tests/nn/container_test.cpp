@@ -80,7 +80,7 @@ TEST_CASE("Linear: wrong features and dtype") {
   CHECK(mentions(features, "construct Linear(8, 64) or select 4 columns"));
   const std::string dtype = message_of([&] { linear->forward(ones({2, 4}, kLong)); });
   CHECK(mentions(dtype, "E002: Linear takes float32; got int64[2, 4] on cpu (weights are float32)"));
-  CHECK(mentions(dtype, "convert with .to_float() where the batch is made"));
+  CHECK(mentions(dtype, "convert with .to(kFloat) where the batch is made"));
 }
 
 TEST_CASE("ModuleList and ModuleDict") {

@@ -4,6 +4,7 @@
 #include <fulmen/trainer/report/run_report.h>
 #include <fulmen/trainer/report/scale.h>
 #include <tests/message_of.h>
+#include <tests/paths.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -65,6 +66,13 @@ std::string checked_page(const std::string& path) {
   for (const char* word : {"http:", "https:", "src=", "href=", "@import", "url("}) CHECK_FALSE(mentions(page, word));
   CHECK(mentions(page, "prefers-color-scheme: dark"));
   CHECK_FALSE(mentions(page, "nan\""));
+  // Numbers at the left end beside the axis' name, a line of some 18 pixels; a digit is less than 6.5 wide.
+  const std::string_view number = "<text class=\"tick\" x=\"";
+  for (size_t at = page.find(number); at != std::string::npos; at = page.find(number, at + 1)) {
+    const size_t open = page.find('>', at), close = page.find('<', open);
+    if (page.substr(at, open - at).find("\"end\"") == std::string::npos) continue;
+    CHECK(std::stod(page.substr(at + number.size())) - 6.5 * static_cast<double>(close - open - 1) >= 18);
+  }
   return page;
 }
 
@@ -162,6 +170,31 @@ TEST_SUITE("trainer") {
     const auto points = std::count(path.begin(), path.end(), 'L') + 1;
     CHECK(points >= 150);
     CHECK(points <= 300);
+  }
+
+  TEST_CASE("run report: pictures of the pages, light and dark, where there is a browser") {
+    if (std::system("command -v chromium > /dev/null") != 0) return;
+    const std::string kept = fulmen::testing::bin_dir() + "/../report";
+    std::filesystem::create_directories(kept);
+    auto report = std::make_shared<RunReport>(RunReportOptions{.path = kept + "/regression.html"});
+    TrainerOptions options = quiet(4);
+    options.callbacks = {report};
+    Houses net;
+    Trainer(options).fit(net, plane(true, 5, 200), plane(false, 50, 300));
+    std::string pictures[2];
+    for (const bool dark : {false, true}) {
+      const std::string picture = kept + (dark ? "/dark.png" : "/light.png");
+      std::filesystem::remove(picture);
+      const std::string command =
+          "timeout 100 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars "
+          "--window-size=1200,2800 --blink-settings=preferredColorScheme=" +
+          std::string(dark ? "0" : "1") + " --screenshot='" + picture + "' 'file://" + report->path() +
+          "' > /dev/null 2>&1";
+      if (std::system(command.c_str()) != 0) return;  // a browser that cannot run here
+      pictures[dark] = contents(picture);
+      CHECK(pictures[dark].size() > 20000);
+    }
+    CHECK((pictures[0] != pictures[1]));
   }
 
   TEST_CASE("run report: a resumed run's page shows the whole run; one that fails says why") {

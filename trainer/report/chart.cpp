@@ -8,7 +8,7 @@ namespace fulmen::trainer::report {
 namespace {
 
 // A chart in pixels; the page scales it.
-constexpr double width = 640, height = 300, left = 58, right = 626, top = 12, bottom = 258;
+constexpr double width = 640, height = 300, left = 74, right = 626, top = 12, bottom = 258;
 
 [[gnu::format(printf, 2, 3)]] void put(std::string& out, const char* format, ...) {
   char text[512];
@@ -43,7 +43,7 @@ void put_axes(std::string& out, const Scale& x, const Scale& y, std::string_view
   out += escaped(x_label) + "</text>\n";
   if (y_label.empty()) return;
   const double middle = (top + bottom) / 2;
-  put(out, "<text class=\"label\" x=\"14\" y=\"%g\" text-anchor=\"middle\" transform=\"rotate(-90 14 %g)\">", middle,
+  put(out, "<text class=\"label\" x=\"13\" y=\"%g\" text-anchor=\"middle\" transform=\"rotate(-90 13 %g)\">", middle,
       middle);
   out += escaped(y_label) + "</text>\n";
 }
