@@ -75,7 +75,7 @@ BatchNormOptions batch_norm_options(const Arguments& a) {
   if (a.has(2, "momentum") || a.count() < 3) {
     o.momentum(a.number(2, "momentum", 0.1).toDouble());
   } else {
-    o.momentum(std::nullopt);
+    o.momentum().reset();
   }
   return o.affine(a.flag(3, "affine", true)).track_running_stats(a.flag(4, "track_running_stats", true));
 }
