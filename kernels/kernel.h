@@ -77,24 +77,32 @@ struct Kernel {
 #define FULMEN_CUDA_FN(name) static_cast<decltype(&cpu_v2::name)>(nullptr)
 #endif
 
+// A sanitizer sees in one instruction set what it would see in three.
+#ifdef FULMEN_ONE_ISA
+#define FULMEN_CPU_FN(name, level) &cpu_v3::name
+#else
+#define FULMEN_CPU_FN(name, level) &cpu_##level::name
+#endif
+
 /// Declares a kernel for every instruction set and device: KERNEL(softmax, View y, ConstView x) inside namespace
 /// fulmen. Parameters are plain structs passed by value. A missing implementation is a link error that names the
 /// signature.
-#define KERNEL(name, ...)                                                                                             \
-  namespace cpu_v2 {                                                                                                  \
-  void name(const Launch&, __VA_ARGS__);                                                                              \
-  }                                                                                                                   \
-  namespace cpu_v3 {                                                                                                  \
-  void name(const Launch&, __VA_ARGS__);                                                                              \
-  }                                                                                                                   \
-  namespace cpu_v4 {                                                                                                  \
-  void name(const Launch&, __VA_ARGS__);                                                                              \
-  }                                                                                                                   \
-  namespace cuda {                                                                                                    \
-  void name(const Launch&, __VA_ARGS__);                                                                              \
-  }                                                                                                                   \
-  namespace kernel {                                                                                                  \
-  inline constexpr auto name = make_kernel(#name, &cpu_v2::name, &cpu_v3::name, &cpu_v4::name, FULMEN_CUDA_FN(name)); \
+#define KERNEL(name, ...)                                                                           \
+  namespace cpu_v2 {                                                                                \
+  void name(const Launch&, __VA_ARGS__);                                                            \
+  }                                                                                                 \
+  namespace cpu_v3 {                                                                                \
+  void name(const Launch&, __VA_ARGS__);                                                            \
+  }                                                                                                 \
+  namespace cpu_v4 {                                                                                \
+  void name(const Launch&, __VA_ARGS__);                                                            \
+  }                                                                                                 \
+  namespace cuda {                                                                                  \
+  void name(const Launch&, __VA_ARGS__);                                                            \
+  }                                                                                                 \
+  namespace kernel {                                                                                \
+  inline constexpr auto name = make_kernel(#name, FULMEN_CPU_FN(name, v2), FULMEN_CPU_FN(name, v3), \
+                                           FULMEN_CPU_FN(name, v4), FULMEN_CUDA_FN(name));          \
   }
 
 template <class... A>
