@@ -65,6 +65,9 @@ if(FULMEN_SANITIZE STREQUAL "thread")
 endif()
 if(unit_sources)
   fulmen_test_executable(unit_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${unit_sources})
+  # Programs that tests of the trainer start, and kill.
+  fulmen_test_executable(trainer_runs ${PROJECT_SOURCE_DIR}/tests/trainer/programs/trainer_runs.cpp)
+  add_dependencies(unit_tests trainer_runs)
   foreach(room IN LISTS unit_rooms)
     if(room STREQUAL "cuda" AND FULMEN_EMULATOR_CHECKED)
       # Without what takes minutes there: processes that train, and the largest products, whose kernels others test.

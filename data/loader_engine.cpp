@@ -253,14 +253,17 @@ std::span<const int64_t> LoaderEngine::indices() const {
 constexpr int64_t state_version = 1;
 constexpr size_t state_head = 9;
 
-std::vector<int64_t> LoaderEngine::state() const {
+std::vector<int64_t> LoaderEngine::state() const { return state_at(body_->position); }
+
+std::vector<int64_t> LoaderEngine::state_at(int64_t position) const {
   Body& b = *body_;
+  FULMEN_CHECK(position == b.position || b.source->samples(), "DataLoader: a stream cannot go back");
   std::vector<int64_t> words = {state_version,
                                 b.source->samples().value_or(-1),
                                 b.options.batch_size,
                                 b.options.drop_last,
                                 b.epoch,
-                                b.position,
+                                position,
                                 b.in_epoch,
                                 static_cast<int64_t>(b.epoch_seed),
                                 static_cast<int64_t>(b.order_seed)};

@@ -85,6 +85,8 @@ class LoaderEngine {
   /// the saved loader stood, with the same batches; begin_epoch() begins the epoch after it. The default random stream
   /// is not part of the state. Throws if the state is none, or if the dataset has another size than it had.
   std::vector<int64_t> state() const;
+  /// The same as it was when `position` batches of this epoch had been given; not for streams.
+  std::vector<int64_t> state_at(int64_t position) const;
   void load_state(std::span<const int64_t> state);
 
  private:

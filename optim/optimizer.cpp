@@ -139,8 +139,10 @@ void Optimizer::load_named_state(const OrderedDict<std::string, Tensor>& paramet
       if (!tensor) continue;
       FULMEN_CHECK(tensor->sizes() == item.value().sizes(), name(), ": state ", prefix, entry.first, " has shape ",
                    tensor->sizes(), ", its parameter ", item.value().sizes());
+      FULMEN_CHECK(tensor->is_floating_point(), name(), ": state ", prefix, entry.first, " is ", *tensor,
+                   ", its parameter ", item.value());
       for (auto& [own, target] : ensure().named_tensors()) {
-        if (own == entry.first) *target = tensor->to(item.value().device()).clone();
+        if (own == entry.first) *target = tensor->to(item.value().device()).to(item.value().scalar_type()).clone();
       }
     }
     if (state) {

@@ -72,9 +72,16 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   for (const auto& item : checkpoint.others) content.tensors.emplace_back("__" + item.key(), item.value());
   content.metadata.emplace_back(std::string(prefix) + "format", std::to_string(Checkpoint::format));
   content.metadata.emplace_back(std::string(prefix) + "version", version);
-  for (const auto& [key, text] : checkpoint.metadata) content.metadata.emplace_back(prefix + key, text);
+  for (const auto& [key, text] : checkpoint.metadata) {
+    if (key != "format" && key != "version" && key != "checksum") content.metadata.emplace_back(prefix + key, text);
+  }
   content.metadata.emplace_back(std::string(prefix) + "checksum", checksum_of(content));
-  save_safetensors(path, content);
+  try {
+    save_safetensors(path, content);
+  } catch (const Error& problem) {
+    throw Error("E015", std::string("the checkpoint was not saved: ") + problem.msg(),
+                "make room there, or save elsewhere; a file of this name from before is still whole");
+  }
 }
 
 Checkpoint read_checkpoint(const std::string& path, bool weights_only) {

@@ -40,7 +40,7 @@ void EarlyStopping::check(Trainer& trainer) {
   const Metrics& metrics = trainer.callback_metrics();
   const double* value = metrics.find(options_.monitor);
   if (!value) {
-    if (options_.strict) static_cast<void>(metrics[options_.monitor]);  // throws E011
+    if (options_.strict) metrics.require(options_.monitor, "EarlyStopping");
     return;
   }
   const Reason reason = judge(*value);

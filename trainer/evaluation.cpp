@@ -135,7 +135,10 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
     log_row(metrics.logger_row(false));
     save_logs();
   }
-  if (stage == Stage::Fit && !sanity_checking) progress.point = Progress::Point::Validated;
+  if (stage == Stage::Fit && !sanity_checking) {
+    progress.point = Progress::Point::Validated;
+    unfinished = Unfinished::Nothing;
+  }
   call({hooks.names[6], LogRule::Forbidden}, hooks.end, hooks.module_end);
   (module->*hooks.train)();
   module->evaluating_ = false;

@@ -98,7 +98,7 @@ void FitLoop::learn(StepOutput& output) {
   const int64_t window = run_.accumulate_grad_batches;
   const bool compatible = run_.options.lightning_compatible;
   if (at_.batches % window == 0) {
-    window_filled_ = false;
+    at_.window_filled = false;
     FULMEN_CALL(run_, on_before_zero_grad, PerStep, *optimizer);
     run_.module->optimizer_zero_grad(at_.epoch, run_.batch_idx, *optimizer);
   }
@@ -109,8 +109,9 @@ void FitLoop::learn(StepOutput& output) {
     if (known >= 0 && !compatible) share = std::min(window, known - at_.batches / window * window);
     const Tensor loss = share == 1 ? output.loss() : output.loss().div(share);
     if (compatible) output.replace_loss(loss);
+    run_.unfinished = Run::Unfinished::Window;
     run_.backward(loss);
-    window_filled_ = true;
+    at_.window_filled = true;
   }
   if (steps_ && has_gradients()) prepare_step();
 }

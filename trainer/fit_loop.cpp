@@ -32,17 +32,22 @@ void FitLoop::start_epoch() {
     request_loaders();
   }
   at_.batches = 0;
-  run_.is_last_batch = false;
+  run_.is_last_batch = at_.last_batch = false;
+  run_.mark_batch(run_.train_loader->state());  // from these hooks a checkpoint goes back to before the epoch
   run_.train_loader->begin_epoch();
   have_ahead_ = false;
   run_.call({"on_epoch_start", LogRule::EpochOnly}, &Callback::on_epoch_start, &Hooks::on_epoch_start);
   run_.call({"on_train_epoch_start", LogRule::EpochOnly}, &Callback::on_train_epoch_start,
             &Hooks::on_train_epoch_start);
+  at_.point = Progress::Point::BatchClosed;
+  run_.unfinished = Run::Unfinished::Nothing;
 }
 
 /// A checkpoint from within the epoch: what its last batch still owes comes first.
 void FitLoop::go_on_within_epoch() {
-  run_.is_last_batch = at_.batches == run_.num_training_batches;
+  check_resumed_epoch();
+  run_.is_last_batch =
+      (at_.last_batch && !run_.options.lightning_compatible) || at_.batches == run_.num_training_batches;
   run_.batch_idx = at_.batches - 1;
   steps_ = closes_window(at_.batches);
   // Lightning wrote that row before it was told of the checkpoint, validates only at the next occasion, and begins the
@@ -64,22 +69,54 @@ bool FitLoop::next_batch() {
   if (o.max_steps != -1 && at_.global_step >= o.max_steps) return false;
   if (run_.should_stop && can_stop()) return false;
   const int64_t known = run_.num_training_batches;
-  if (known >= 0) {
-    if ((at_.batches >= known && !one_more) || !batch_.fill()) return false;
-    run_.is_last_batch = at_.batches + 1 >= known;
-  } else {
-    // A stream does not know its length: one batch is fetched ahead, so that the last one is known to be the last.
-    if (!have_ahead_ && !(have_ahead_ = ahead_.fill())) return false;
-    batch_.take(ahead_);
-    have_ahead_ = ahead_.fill();
-    const Amount& limit = o.limit_train_batches;
-    run_.is_last_batch = !have_ahead_ || (limit.is_count() && at_.batches + 1 == limit.count());
+  if (known >= 0 && at_.batches >= known && !one_more) return false;
+  if (!fetch()) {
+    run_.unfinished = Run::Unfinished::Nothing;
+    return false;
   }
   run_.batch_idx = at_.batches;
   run_.stepped_in_batch = false;
   evaluations_ = 0;
   steps_ = closes_window(at_.batches + 1);
   return true;
+}
+
+bool FitLoop::fetch() {
+  data::LoaderEngine& loader = *run_.train_loader;
+  const int64_t known = run_.num_training_batches;
+  if (known >= 0) {
+    run_.mark_batch(loader.source()->samples() ? std::vector<int64_t>() : loader.state());
+    if (!batch_.fill()) return false;
+    run_.is_last_batch = at_.batches + 1 >= known;
+    return true;
+  }
+  // A stream does not know its length: one batch is fetched ahead, so that the last one is known to be the last.
+  run_.mark_batch(have_ahead_ ? std::exchange(run_.before_ahead, {}) : loader.state());
+  if (!have_ahead_ && !ahead_.fill()) return false;
+  batch_.take(ahead_);
+  run_.before_ahead = loader.state();
+  have_ahead_ = ahead_.fill();
+  if (!have_ahead_) run_.before_ahead.clear();
+  const Amount& limit = run_.options.limit_train_batches;
+  run_.is_last_batch = !have_ahead_ || (limit.is_count() && at_.batches + 1 == limit.count());
+  return true;
+}
+
+/// Options and data of the epoch that a checkpoint is in the middle of must not contradict what is done of it.
+void FitLoop::check_resumed_epoch() const {
+  const int64_t known = run_.num_training_batches;
+  if (known >= 0 && at_.batches > known) {
+    throw Error("E016",
+                str(ckpt_path_, " was saved after ", at_.batches, " batches of an epoch; now it has only ", known),
+                "resume with the same data, batch_size and limit_train_batches, or from a file of an epoch's end");
+  }
+  if (run_.window_open(at_) && at_.window != run_.accumulate_grad_batches) {
+    throw Error(
+        "E016",
+        str(ckpt_path_, " was saved in the middle of ", at_.window,
+            " batches whose gradients make one step; now accumulate_grad_batches is ", run_.accumulate_grad_batches),
+        "resume with the same accumulate_grad_batches, or from a file that was saved after a step");
+  }
 }
 
 int FitLoop::start_batch() {
@@ -91,7 +128,8 @@ int FitLoop::start_batch() {
   const int answer = module_steps_.on_train_batch_start(batch_.get(), run.batch_idx);
   if (answer == -1) {
     run.in_batch = false;
-    run.is_last_batch = true;  // the epoch counts as done
+    run.is_last_batch = at_.last_batch = true;  // the epoch counts as done
+    run.unfinished = Run::Unfinished::Nothing;
     ++at_.total_batches;
     if (run.options.lightning_compatible) move_schedulers(Interval::Step, false);
     move_schedulers(Interval::Epoch, false);
@@ -101,11 +139,14 @@ int FitLoop::start_batch() {
 
 void FitLoop::end_batch(StepOutput& output) {
   Run& run = run_;
+  ++at_.batches;  // what fails from here on does not bring the batch back: its step has been taken
+  ++at_.total_batches;
+  at_.last_batch = run.is_last_batch;
+  at_.point = Progress::Point::BatchDone;
+  run.unfinished = Run::Unfinished::Nothing;
+  run.stepped_in_batch = false;
   if (steps_ && has_gradients()) move_schedulers(Interval::Step, false);
   if (run.is_last_batch) move_schedulers(Interval::Epoch, false);
-  ++at_.batches;
-  ++at_.total_batches;
-  at_.point = Progress::Point::BatchDone;
   output.detach();
   if (run.module->collect_step_outputs) run.module->training_outputs_.push_back(output);
   run.call_callbacks({"on_train_batch_end", LogRule::PerStep}, &Callback::on_train_batch_end, output,
@@ -137,6 +178,7 @@ void FitLoop::validate() {
   run.validating = true;
   run.in_batch = false;
   const int64_t training_batch = run.batch_idx;
+  run.mark_batch(run.sampler_state(nullptr));  // a validation that is broken off begins again
   if (steps_) run.module->on_validation_model_zero_grad();
   {
     NoGradGuard no_grad;
@@ -148,6 +190,7 @@ void FitLoop::validate() {
     request_val_loaders();
     if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
   }
+  run.unfinished = Run::Unfinished::Nothing;
   since_validation_ = Stopwatch();
   run.validating = false;
   run.batch_idx = training_batch;

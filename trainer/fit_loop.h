@@ -47,7 +47,7 @@ class FitLoop {
   /// this batch steps. Nothing if the module does all that itself.
   void learn(StepOutput& output);
   /// Counts a step, after the optimizer took it.
-  bool has_gradients() const { return window_filled_ || run_.options.lightning_compatible; }
+  bool has_gradients() const { return at_.window_filled || run_.options.lightning_compatible; }
   void count_step();
   /// Learning rates, on_train_batch_end, the row in the log.
   void end_batch(StepOutput& output);
@@ -57,6 +57,8 @@ class FitLoop {
   void close_batch();
 
  private:
+  bool fetch();
+  void check_resumed_epoch() const;
   bool accept(const StepOutput& output);
   bool is_finite_or_stop(const Tensor& loss);
   void prepare_step();
@@ -84,7 +86,7 @@ class FitLoop {
   bool values_shown_ = false;  ///< the step's metrics are where callbacks look
   bool one_more_ = false;      ///< the epoch is over, and yet there is a batch to come
   int64_t evaluations_ = 0;    ///< of the step under way
-  bool have_ahead_ = false, steps_ = false, automatic_ = true, window_filled_ = false, started_ = false;
+  bool have_ahead_ = false, steps_ = false, automatic_ = true, started_ = false;
   int64_t train_loaded_in_ = 0, val_loaded_in_ = 0;  ///< epochs in which loaders were asked for
   Stopwatch since_validation_;
   std::optional<SignalWatch> signals_;

@@ -34,6 +34,7 @@ void FitLoop::begin() {
   const bool anew = compatible && at_.point == Progress::Point::EpochStart && run.options.max_steps == -1;
   if (!checkpoint || anew) sanity_check();
   const bool resumed = checkpoint.has_value();
+  if (resumed) run.restore_gradients(*checkpoint);
   checkpoint.reset();
   const bool trains = run.options.limit_train_batches != Amount(0);
   if (trains) request_loaders();
@@ -42,7 +43,7 @@ void FitLoop::begin() {
     run.num_training_batches = 0;
     return;
   }
-  if (resumed) run.restore_position();
+  if (resumed) run.restore_position(run.resumed_from);
   if (reached_limits() || (run.should_stop && can_stop())) return;
   if (resumed && compatible) resume_as_lightning(lags);
   start_training();
@@ -110,8 +111,10 @@ void FitLoop::request_loaders() {
   if (run.train_loader) return;
   train_loaded_in_ = at_.epoch;
   const Engines loaders = requests_.train ? requests_.train() : Engines();
-  FULMEN_CHECK(loaders.size() == 1, "fit: a training loader is needed; got ", loaders.size(),
-               "; pass one to fit(), or override train_dataloader() in the module");
+  if (loaders.size() != 1) {
+    throw Error("E016", str("fit: one training loader is needed; got ", loaders.size()),
+                "pass one to fit(), or override train_dataloader() in the module; combine() makes one of several");
+  }
   run.train_loader = loaders[0];
   const bool overfits = run.options.overfit_batches != Amount(0);
   if (overfits && run.train_loader->options().shuffle) {
@@ -182,6 +185,7 @@ void FitLoop::sanity_check() {
   }
   Generator &random = default_generator(), &device_random = default_generator(run.device);
   const std::vector<uint64_t> random_state = random->state(), device_random_state = device_random->state();
+  run.mark_batch({});  // a checkpoint of this check is one of the beginning
   run.sanity_checking = true;
   run.call_callbacks({"on_sanity_check_start", LogRule::Forbidden}, &Callback::on_sanity_check_start);
   {
@@ -195,6 +199,7 @@ void FitLoop::sanity_check() {
   }
   run.call_callbacks({"on_sanity_check_end", LogRule::Forbidden}, &Callback::on_sanity_check_end);
   run.sanity_checking = false;
+  run.unfinished = Run::Unfinished::Nothing;
   run.metrics.clear();
   run.metrics.open(MetricBook::Page::Training, true);
   at_.validation_batches.clear();

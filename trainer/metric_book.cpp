@@ -11,7 +11,20 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+/// A mark is made with every batch, so a metric that keeps more numbers than this is not copied: in a checkpoint that
+/// goes back to the beginning of a batch, it keeps what it saw of that batch.
+constexpr size_t longest_marked_state = 1024;
+
 double start_of(Reduce reduce) { return reduce == Reduce::Max ? -infinity : reduce == Reduce::Min ? infinity : 0; }
+
+/// What a resumed run reports if nothing more is logged in the epoch; some metrics have no value yet.
+double value_now(const metric::Metric& metric) {
+  try {
+    return metric.value();
+  } catch (const Error&) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+}
 
 [[noreturn]] void refuse(const HookSite& site, std::string_view name, const char* what, const char* fix) {
   throw Error("E012", str("log: \"", name, "\" in ", site.name, ": ", what), fix);
@@ -135,6 +148,8 @@ void MetricBook::let_go_of_metrics() {
     for (Entry& entry : page) {
       if (!entry.metric) continue;
       entry.restored = entry.metric->state();
+      entry.total = value_now(*entry.metric);
+      entry.weight = 1;
       entry.metric->reset();
       entry.metric = nullptr;
     }
@@ -198,14 +213,40 @@ void MetricBook::clear() {
   cursor_ = 0;
 }
 
-std::string MetricBook::save(std::vector<double>& numbers) const {
+void MetricBook::mark(Mark& mark) {
+  std::vector<Entry>& all = pages_[0];
+  mark.entries = all.size();
+  mark.numbers.clear();
+  mark.seen.clear();
+  for (size_t i = 0; i < all.size(); ++i) {
+    Entry& e = all[i];
+    mark.numbers.insert(mark.numbers.end(), {e.last, e.total, e.weight});
+    if ((!e.metric && e.restored.empty()) || e.too_long_to_mark) continue;
+    mark.seen.resize(all.size());
+    mark.seen[i] = e.metric ? e.metric->state() : e.restored;
+    e.too_long_to_mark = mark.seen[i].size() > longest_marked_state;
+  }
+}
+
+std::string MetricBook::save(std::vector<double>& numbers, const Mark* mark) const {
   using nlohmann::json;
   json text = {{"entries", json::array()}};
-  for (const Entry& e : pages_[0]) {
+  const std::vector<Entry>& all = pages_[0];
+  const size_t count = mark ? std::min(mark->entries, all.size()) : all.size();
+  for (size_t i = 0; i < count; ++i) {
+    const Entry& e = all[i];
     text["entries"].push_back({e.name, e.hook, e.dataloader_idx, e.on_step, e.on_epoch, e.prog_bar, e.logger, e.suffix,
                                e.once, static_cast<int>(e.reduce), 0});
-    numbers.insert(numbers.end(), {e.last, e.total, e.weight});
-    const std::vector<double> seen = e.metric ? e.metric->state() : e.restored;
+    if (mark) {
+      const double* before = &mark->numbers[3 * i];
+      numbers.insert(numbers.end(), before, before + 3);
+    } else if (e.metric) {
+      numbers.insert(numbers.end(), {e.last, value_now(*e.metric), 1.0});
+    } else {
+      numbers.insert(numbers.end(), {e.last, e.total, e.weight});
+    }
+    const std::vector<double> now = e.metric ? e.metric->state() : e.restored;
+    const std::vector<double>& seen = mark && i < mark->seen.size() && !mark->seen[i].empty() ? mark->seen[i] : now;
     text["entries"].back().back() = seen.size();
     numbers.insert(numbers.end(), seen.begin(), seen.end());
   }

@@ -70,8 +70,16 @@ class MetricBook {
   /// The run is over: metrics, which belong to its module, are reset; what they saw is kept for checkpoints.
   void let_go_of_metrics();
 
-  /// Everything above as text and numbers, for checkpoints; restore() takes what save() gave.
-  std::string save(std::vector<double>& numbers) const;
+  /// What training had logged at some moment of its epoch, for a checkpoint that goes back to that.
+  struct Mark {
+    size_t entries = 0;
+    std::vector<double> numbers;
+    std::vector<std::vector<double>> seen;  ///< states of metrics; without those that are too long to copy every batch
+  };
+  void mark(Mark& mark);
+  /// Everything above as text and numbers, for checkpoints; restore() takes what save() gave. With a mark: as it was
+  /// then.
+  std::string save(std::vector<double>& numbers, const Mark* mark = nullptr) const;
   void restore(const std::string& text, const std::vector<double>& numbers);
 
  private:
@@ -83,6 +91,7 @@ class MetricBook {
     double last = 0, total = 0, weight = 0;
     metric::Metric* metric = nullptr;
     std::vector<double> restored;  ///< what the metric saw before the run was resumed
+    bool too_long_to_mark = false;
 
     double reduced() const;
     void add(double value, double weight_of_value);

@@ -24,6 +24,15 @@ double Metrics::operator[](std::string_view name) const {
                               : str("did you mean \"", nearest, "\"?"));
 }
 
+double Metrics::require(std::string_view name, const char* who) const {
+  try {
+    return (*this)[name];
+  } catch (Error& error) {
+    error.add_context(who);
+    throw;
+  }
+}
+
 void Metrics::set(std::string_view name, double value) {
   for (Item& item : items_) {
     if (item.first == name) {

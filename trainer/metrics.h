@@ -22,6 +22,8 @@ class Metrics {
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   /// The value under a name; an unknown one is an error (E011) that lists what there is.
   double operator[](std::string_view name) const;
+  /// The same; the error says who asked ("EarlyStopping").
+  double require(std::string_view name, const char* who) const;
   void set(std::string_view name, double value);
   void update(const Metrics& other);
   void erase(std::string_view name);

@@ -127,8 +127,9 @@ std::string ModelCheckpoint::format_name(const std::string& pattern, const Metri
   return name;
 }
 
-void ModelCheckpoint::setup(Trainer&, Module&, Stage stage) {
+void ModelCheckpoint::setup(Trainer& trainer, Module&, Stage stage) {
   if (stage != Stage::Fit) return;
+  exact_ = !trainer.options().lightning_compatible;
   last_step_saved_ = 0;
   saved_any_ = wait_for_validation_ = false;
   dirpath_.clear(), newest_path_.clear();
@@ -211,7 +212,8 @@ void ModelCheckpoint::save_after_epoch(Trainer& trainer) {
 
 void ModelCheckpoint::on_exception(Trainer& trainer, Module&, const std::exception&) {
   if (!options_.save_on_exception || trainer.interrupted() || !may_save(trainer)) return;
-  write(trainer, folder(trainer) + "/" + format_name(options_.filename, candidates(trainer)) + ".ckpt");
+  const ModelCheckpoint before = *this;
+  write(trainer, folder(trainer) + "/" + format_name(options_.filename, candidates(trainer)) + ".ckpt", before);
   if (options_.save_last) save_last(trainer);
 }
 
@@ -228,7 +230,7 @@ void ModelCheckpoint::save_top_k(Trainer& trainer, const Metrics& metrics) {
   // Lightning hopes for a validation to come, and may end without a checkpoint.
   const bool hopes = trainer.options().lightning_compatible && !trainer.has_validated();
   if (hopes && !metrics.contains(options_.monitor)) return;
-  double score = metrics[options_.monitor];  // throws E011
+  double score = metrics.require(options_.monitor, "ModelCheckpoint");
   const bool full = options_.save_top_k > 0 && static_cast<int64_t>(kept_.size()) >= options_.save_top_k;
   if (full && !better(score, worst()->score)) return;
   if (std::isnan(score)) score = options_.mode == Mode::Min ? infinity : -infinity;
@@ -236,12 +238,13 @@ void ModelCheckpoint::save_top_k(Trainer& trainer, const Metrics& metrics) {
 }
 
 void ModelCheckpoint::save_newest(Trainer& trainer, const Metrics& metrics) {
-  const std::string before = best_path_;
+  const ModelCheckpoint before = *this;
+  const std::string replaced = best_path_;
   const std::string path =
-      free_path(folder(trainer), format_name(options_.filename, metrics), before, !options_.enable_version_counter);
+      free_path(folder(trainer), format_name(options_.filename, metrics), replaced, !options_.enable_version_counter);
   best_path_ = path;
-  write(trainer, path);
-  if (options_.save_top_k == 1 && ours_to_remove(trainer, before, path)) remove(before);
+  write(trainer, path, before);
+  if (options_.save_top_k == 1 && ours_to_remove(trainer, replaced, path)) remove(replaced);
 }
 
 std::vector<ModelCheckpoint::Saved>::iterator ModelCheckpoint::worst() {
@@ -250,6 +253,7 @@ std::vector<ModelCheckpoint::Saved>::iterator ModelCheckpoint::worst() {
 }
 
 void ModelCheckpoint::save_monitored(Trainer& trainer, const Metrics& metrics, double score) {
+  const ModelCheckpoint before = *this;
   const bool full = options_.save_top_k > 0 && static_cast<int64_t>(kept_.size()) >= options_.save_top_k;
   std::string replaced;
   if (full) {
@@ -264,19 +268,20 @@ void ModelCheckpoint::save_monitored(Trainer& trainer, const Metrics& metrics, d
                                      [this](const Saved& a, const Saved& b) { return better(a.score, b.score); });
   best_path_ = best->path;
   best_score_ = best->score;
-  write(trainer, path);
+  write(trainer, path, before);
   if (ours_to_remove(trainer, replaced, path)) remove(replaced);
 }
 
 void ModelCheckpoint::save_last(Trainer& trainer) {
-  const std::string before = last_path_;
-  last_path_ = free_path(folder(trainer), "last", before, !options_.enable_version_counter);
+  const ModelCheckpoint before = *this;
+  const std::string replaced = last_path_;
+  last_path_ = free_path(folder(trainer), "last", replaced, !options_.enable_version_counter);
   if (options_.save_last.links() && !newest_path_.empty() && options_.save_top_k != 0) {
     link(last_path_);
   } else {
-    write(trainer, last_path_);
+    write(trainer, last_path_, before);
   }
-  if (ours_to_remove(trainer, before, last_path_)) remove(before);
+  if (ours_to_remove(trainer, replaced, last_path_)) remove(replaced);
 }
 
 /// Not what has just been written, what the fit goes on from, or what lies in somebody else's folder.
@@ -300,16 +305,22 @@ std::string ModelCheckpoint::free_path(const std::string& folder, const std::str
   return path;
 }
 
-void ModelCheckpoint::write(Trainer& trainer, const std::string& path) {
+void ModelCheckpoint::write(Trainer& trainer, const std::string& path, const ModelCheckpoint& before) try {
   std::error_code error;
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   std::filesystem::create_directories(parent, error);
-  FULMEN_CHECK(!error, "ModelCheckpoint: cannot make the folder ", parent.string(), ": ", error.message());
+  if (error) {
+    throw Error("E015", str("ModelCheckpoint: the folder ", parent.string(), " cannot be made: ", error.message()),
+                "choose another dirpath, or make room there");
+  }
   if (dirpath_.empty()) dirpath_ = folder(trainer);
   last_step_saved_ = trainer.global_step();
   saved_any_ = true;
   trainer.save_checkpoint(path, options_.save_weights_only);
   newest_path_ = path;
+} catch (...) {
+  *this = before;
+  throw;
 }
 
 void ModelCheckpoint::link(const std::string& path) const {
@@ -336,6 +347,7 @@ std::string ModelCheckpoint::state_dict() const {
                           {"dirpath", dirpath_},
                           {"kept", kept},
                           {"waiting", wait_for_validation_},
+                          {"last_step_saved", last_step_saved_},
                           {"best_model_score", best_score_ ? exact(*best_score_) : ""}};
   return state.dump();
 }
@@ -344,8 +356,11 @@ void ModelCheckpoint::load_state_dict(const std::string& json) {
   const nlohmann::json state = nlohmann::json::parse(json);
   best_path_ = state.value("best_model_path", "");
   wait_for_validation_ = state.value("waiting", false);
+  if (exact_) last_step_saved_ = state.value("last_step_saved", int64_t{0});
+  saved_any_ = exact_ && last_step_saved_ > 0;
   // Files of another folder are not ours to replace.
   if (!options_.dirpath.empty() && state.value("dirpath", "") != options_.dirpath) return;
+  if (!options_.dirpath.empty()) dirpath_ = options_.dirpath;
   last_path_ = state.value("last_model_path", "");
   if (const std::string score = state.value("best_model_score", ""); !score.empty()) best_score_ = std::stod(score);
   kept_.clear();

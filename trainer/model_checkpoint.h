@@ -106,7 +106,8 @@ class ModelCheckpoint : public Callback {
   bool ours_to_remove(const Trainer& trainer, const std::string& path, const std::string& replacement) const;
   std::string free_path(const std::string& folder, const std::string& name, const std::string& replaced,
                         bool may_overwrite) const;
-  void write(Trainer& trainer, const std::string& path);
+  /// If that fails, this callback is again what it was `before`: it knows of no file that is not there.
+  void write(Trainer& trainer, const std::string& path, const ModelCheckpoint& before);
   /// Makes `path` a link to the newest checkpoint.
   void link(const std::string& path) const;
   void remove(const std::string& path) const;
@@ -118,6 +119,8 @@ class ModelCheckpoint : public Callback {
   std::optional<double> best_score_;
   int64_t last_step_saved_ = 0;
   bool saved_any_ = false;
+  bool exact_ =
+      true;  ///< a resumed fit saves what the fit that was saved would have: Lightning's may save a step again
   bool wait_for_validation_ = false;  ///< a save was due before its metric was there
   Stopwatch since_save_;
 };

@@ -48,6 +48,13 @@ class Optimizers {
   Optimizers(std::shared_ptr<O> optimizer) {
     add(std::move(optimizer));
   }
+  template <class T>
+  requires(!std::same_as<std::remove_cvref_t<T>, Optimizers> &&
+           !std::derived_from<std::remove_cvref_t<T>, optim::Optimizer> &&
+           !std::convertible_to<T, std::shared_ptr<optim::Optimizer>>) Optimizers(T&&) {
+    static_assert(sizeof(T) == 0,
+                  "configure_optimizers() returns an optimizer, several of them, or Optimizers with their schedulers");
+  }
   Optimizers& add(std::shared_ptr<optim::Optimizer> optimizer) {
     if (optimizer) optimizers_.push_back(std::move(optimizer));
     return *this;

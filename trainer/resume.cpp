@@ -60,6 +60,9 @@ json progress_to_json(const Progress& p, bool lightning_compatible) {
           {"global_step", p.global_step},
           {"stepped", p.stepped},
           {"total_batches", p.total_batches},
+          {"last_batch", p.last_batch},
+          {"window_filled", p.window_filled},
+          {"window", p.window},
           {"validation_batches", p.validation_batches}};
 }
 
@@ -74,6 +77,12 @@ Progress progress_from_json(const json& j) {
   p.stepped = j.at("stepped");
   p.total_batches = j.at("total_batches");
   p.validation_batches = j.at("validation_batches").get<std::vector<int64_t>>();
+  p.last_batch = j.value("last_batch", false);
+  p.window_filled = j.value("window_filled", false);
+  p.window = j.value("window", int64_t{1});
+  for (int64_t count : {p.epoch, p.batches, p.global_step, p.stepped, p.total_batches, p.window - 1}) {
+    if (count < 0) throw std::out_of_range("a count is negative");
+  }
   if (p.point == Progress::Point::EpochDone) {
     p.point = Progress::Point::EpochStart;
     p.epoch_was_done = true;
@@ -133,14 +142,17 @@ void load_optimizer(optim::Optimizer& optimizer, const json& saved, const NamedT
 void load_optimizers(const Optimizers& optimizers, const NamedTensors& parameters, const Checkpoint& checkpoint,
                      const std::string& path) {
   const json saved = json::parse(checkpoint.text("optimizers"));
-  FULMEN_CHECK(saved.size() == optimizers.size(), path, " was saved with ", saved.size(),
-               " optimizers; configure_optimizers gives ", optimizers.size());
+  const auto check_count = [&](size_t saved_count, size_t count, const char* what) {
+    if (saved_count == count) return;
+    throw Error("E015", str(path, " was saved with ", saved_count, " ", what, "; configure_optimizers gives ", count),
+                "resume with the optimizers and schedulers that the file was saved with");
+  };
+  check_count(saved.size(), optimizers.size(), "optimizers");
   for (size_t i = 0; i < saved.size(); ++i) {
     load_optimizer(optimizers[i], saved[i], parameters, checkpoint, optimizer_prefix(i), path);
   }
   const json schedulers = json::parse(checkpoint.text("schedulers"));
-  FULMEN_CHECK(schedulers.size() == optimizers.schedulers().size(), path, " was saved with ", schedulers.size(),
-               " schedulers; configure_optimizers gives ", optimizers.schedulers().size());
+  check_count(schedulers.size(), optimizers.schedulers().size(), "schedulers");
   for (size_t i = 0; i < schedulers.size(); ++i) {
     optimizers.schedulers()[i].scheduler->load_state_dict(schedulers[i].dump());
   }
@@ -152,10 +164,12 @@ Checkpoint Run::state(bool weights_only) {
   FULMEN_CHECK(module, "save_checkpoint: this trainer has not run a module yet");
   const HookSite site = metrics.site;  // a callback saves in the middle of somebody's hook
   Checkpoint out;
+  const Mark* mark = mark_to_go_back_to();
+  const Progress at = progress_to_save(mark);
   out.weights = module->state_dict();
   out.metadata["class"] = nn::type_name(typeid(*module));
   out.metadata["hparams"] = module->hparams();
-  out.metadata["loops"] = progress_to_json(progress, options.lightning_compatible).dump();
+  out.metadata["loops"] = progress_to_json(at, options.lightning_compatible).dump();
   if (data_module && data_module->hparams() != "{}") out.metadata["data_module_hparams"] = data_module->hparams();
   json kinds = json::object();
   for (const auto& [name, transform] : module->transforms()) {
@@ -169,11 +183,15 @@ Checkpoint Run::state(bool weights_only) {
 
   if (!weights_only) {
     save_optimizers(optimizers, module->named_parameters(), out);
-    out.others.insert("rng.cpu", tensor_of(default_generator()->state(), kLong));
-    if (device.is_cuda()) out.others.insert("rng.cuda", tensor_of(default_generator(device)->state(), kLong));
-    if (train_loader) out.others.insert("sampler", tensor_of(train_loader->state(), kLong));
+    save_gradients(mark, at, out);
+    out.others.insert("rng.cpu", tensor_of(mark ? mark->random : default_generator()->state(), kLong));
+    if (device.is_cuda()) {
+      out.others.insert("rng.cuda", tensor_of(mark ? mark->cuda_random : default_generator(device)->state(), kLong));
+    }
+    if (train_loader) out.others.insert("sampler", tensor_of(sampler_state(mark), kLong));
     std::vector<double> numbers;
-    out.metadata["metrics"] = metrics.save(numbers);
+    const bool in_batch = mark && mark->progress.point != Progress::Point::BatchDone;  // else in validation
+    out.metadata["metrics"] = metrics.save(numbers, in_batch ? &mark->metrics : nullptr);
     out.others.insert("metrics", tensor_of(numbers, kDouble));
     json states = json::object();
     for (const auto& callback : callbacks) {
@@ -237,14 +255,26 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
   resumed_sampler = values_of<int64_t>(checkpoint, "sampler", kLong, path);
 }
 
-void Run::restore_position() {
+void Run::restore_position(const std::string& path) {
   if (options.lightning_compatible) return resumed_sampler.clear();
-  if (!resumed_sampler.empty()) train_loader->load_state(resumed_sampler);
+  try {
+    if (!resumed_sampler.empty()) train_loader->load_state(resumed_sampler);
+  } catch (const Error& problem) {
+    throw Error(
+        "E016", path + ": " + problem.msg(),
+        "resume with the training data and the loader options that the file was saved with, or load the weights "
+        "with load_from_checkpoint and start a new fit");
+  }
   if (!resumed_random.empty()) default_generator()->set_state(resumed_random);
   if (!resumed_cuda_random.empty() && device.is_cuda()) default_generator(device)->set_state(resumed_cuda_random);
   resumed_cuda_random.clear();
   resumed_sampler.clear();
   resumed_random.clear();
+  OrderedDict<std::string, Tensor> gradients = std::move(window_mark.gradients);
+  mark_batch(train_loader->source()->samples() ? std::vector<int64_t>() : train_loader->state());
+  window_mark = batch_mark;
+  window_mark.gradients = std::move(gradients);
+  unfinished = Unfinished::Nothing;
 }
 
 namespace detail {

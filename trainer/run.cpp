@@ -141,9 +141,29 @@ std::string Run::path_of_checkpoint(const std::string& wanted) const {
   }
   if (wanted != "best") return wanted;
   const ModelCheckpoint* checkpoints = trainer.checkpoint_callback();
-  FULMEN_CHECK(checkpoints, R"(ckpt_path = "best": this trainer has no ModelCheckpoint)");
-  FULMEN_CHECK(!checkpoints->best_model_path().empty(), R"(ckpt_path = "best": no checkpoint has been saved yet)");
+  if (!checkpoints) {
+    throw Error("E016", "ckpt_path is \"best\", and this trainer has no ModelCheckpoint",
+                "give the file's path, or the trainer a ModelCheckpoint");
+  }
+  if (checkpoints->best_model_path().empty()) {
+    throw Error("E016", "ckpt_path is \"best\", and no checkpoint has been saved yet",
+                "fit first, or give the file's path");
+  }
   return checkpoints->best_model_path();
+}
+
+/// Nothing of the fit before, if there was one.
+void Run::forget_fit() {
+  if (!options.lightning_compatible) progress = Progress();
+  module->training_outputs_.clear();
+  train_loader.reset();
+  val_loaders.clear();
+  val_loaders_requested = false;
+  num_training_batches = -1;
+  num_val_batches.clear();
+  optimizers = {};
+  unfinished = Unfinished::Nothing;
+  before_ahead.clear();
 }
 
 std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, const LoaderRequests& loader_requests,
@@ -160,16 +180,7 @@ std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, cons
   metrics.clear();
   has_validated = false;
   progress.validation_batches.clear();
-  if (what == Stage::Fit) {
-    if (!options.lightning_compatible) progress = Progress();
-    module->training_outputs_.clear();
-    train_loader.reset();
-    val_loaders.clear();
-    val_loaders_requested = false;
-    num_training_batches = -1;
-    num_val_batches.clear();
-    optimizers = {};
-  }
+  if (what == Stage::Fit) forget_fit();
   FULMEN_CHECK(!module->trainer_ || module->trainer_ == &trainer, "this module is being run by another trainer");
   module->trainer_ = &trainer;
   module->metrics_ = options.barebones ? nullptr : &metrics;
@@ -230,15 +241,23 @@ void Run::end() {
 void Run::fail() noexcept try {
   if (!running) return;
   module->evaluating_ = false;
-  auto tell = [&](const std::exception& exception) {
-    call_callbacks({"on_exception", LogRule::Forbidden}, &Callback::on_exception, exception);
-    if (data_module) data_module->on_exception(exception);
-    if (!options.lightning_compatible) {
-      if (data_module) data_module->teardown(stage);
-      FULMEN_CALL(*this, teardown, Forbidden, stage);
+  // Whoever fails while being told of the failure is left aside: the first one is what the user has to see.
+  auto aside = [](auto&& action) {
+    try {
+      action();
+    } catch (...) {
     }
-    for (const auto& logger : loggers) logger->finalize("failed");
-    metrics.let_go_of_metrics();
+  };
+  auto tell = [&](const std::exception& exception) {
+    metrics.site = {"on_exception", LogRule::Forbidden};
+    for (const auto& callback : callbacks) aside([&] { callback->on_exception(trainer, *module, exception); });
+    if (data_module) aside([&] { data_module->on_exception(exception); });
+    if (!options.lightning_compatible) {
+      if (data_module) aside([&] { data_module->teardown(stage); });
+      aside([&] { FULMEN_CALL(*this, teardown, Forbidden, stage); });
+    }
+    for (const auto& logger : loggers) aside([&] { logger->finalize("failed"); });
+    aside([&] { metrics.let_go_of_metrics(); });
   };
   const std::string hook = metrics.site.name;
   try {
@@ -249,10 +268,11 @@ void Run::fail() noexcept try {
       const std::string root = nn::short_type_name(typeid(*module));
       error.set_module_path(path.empty() ? root : root + "." + path);
     }
-    const bool in_epoch = in_batch || validating || stage != Stage::Fit;
+    const bool at_batch = in_batch || validating || stage != Stage::Fit;
+    const bool in_epoch = at_batch || metrics.site.rule != LogRule::Forbidden;
     std::string place = error.module() ? "in " + hook : hook;
     if (stage == Stage::Fit && in_epoch) place += ", epoch " + std::to_string(progress.epoch);
-    if (in_epoch) place += ", batch " + std::to_string(batch_idx);
+    if (at_batch) place += ", batch " + std::to_string(batch_idx);
     if (!hook.empty()) error.add_context(place);
     tell(error);
   } catch (const std::exception& error) {
@@ -263,8 +283,7 @@ void Run::fail() noexcept try {
   module->trainer_ = nullptr;
   module->metrics_ = nullptr;
   running = in_batch = validating = sanity_checking = false;
-} catch (...) {
-  // A callback failed while it was told of another failure; the first one is what the user has to see.
+} catch (...) {  // no memory to say where it happened
   module->trainer_ = nullptr;
   module->metrics_ = nullptr;
   running = in_batch = validating = sanity_checking = false;

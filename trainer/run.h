@@ -25,6 +25,9 @@ struct Progress {
   int64_t global_step = 0;      ///< optimizer steps
   int64_t stepped = 0;          ///< batches that ended in an optimizer step; the loggers' clock
   int64_t total_batches = 0;    ///< batches done in all epochs
+  bool last_batch = false;      ///< the last of `batches` is the epoch's last one
+  bool window_filled = false;   ///< there are gradients of batches in the accumulation window
+  int64_t window = 1;           ///< batches that it was to hold when the checkpoint was written
   std::vector<int64_t> validation_batches;  ///< per loader, in all epochs
 };
 
@@ -54,6 +57,17 @@ class BatchSlot {
 
 /// Thrown by a tuner that was all the run was for.
 struct TunerExit {};
+
+/// A moment of a fit that a checkpoint may have to go back to: one that is written while a batch is trained (in a hook,
+/// or because the batch failed) must neither skip that batch nor train it twice.
+struct Mark {
+  Progress progress;
+  std::vector<uint64_t> random, cuda_random;
+  std::vector<int64_t> sampler;  ///< empty for a loader that can tell it from the position
+  int64_t position = 0;
+  MetricBook::Mark metrics;
+  OrderedDict<std::string, Tensor> gradients{"Gradient"};  ///< that the fit was resumed with, in the middle of a window
+};
 
 struct Run {
   Run(Trainer& owner, TrainerOptions settings);
@@ -89,6 +103,12 @@ struct Run {
   Engines val_loaders;
   bool val_loaders_requested = false, is_last_batch = false;
   std::vector<int64_t> resumed_sampler;
+  std::vector<int64_t> before_ahead;  ///< the loader's state before the batch that was fetched ahead, if there is one
+  /// What a checkpoint has to go back to now: nothing, the beginning of the batch under way, or (its gradients are
+  /// being added to those of earlier batches) that of the accumulation window.
+  enum class Unfinished : uint8_t { Nothing, Batch, Window };
+  Unfinished unfinished = Unfinished::Nothing;
+  Mark batch_mark, window_mark;
   std::vector<uint64_t> resumed_random, resumed_cuda_random;
   int64_t batch_idx = 0, num_training_batches = -1, val_check_batch = -1;
   std::vector<int64_t> num_val_batches;
@@ -100,6 +120,7 @@ struct Run {
                                   const std::string& ckpt_path);
   /// The file that "best" or "last" mean; any other path is itself. Empty if there is no "last" one yet.
   std::string path_of_checkpoint(const std::string& wanted) const;
+  void forget_fit();
   /// teardown, and the loggers' end.
   void end();
   /// The exception that is being handled: told to callbacks and loggers, and given the place where it happened.
@@ -150,11 +171,21 @@ struct Run {
 
   // --- resume.cpp ----------------------------------------------------------------------------------------------------
   Checkpoint state(bool weights_only);
+  /// A batch begins, of which `sampler` is the loader's state (empty: its position says it all).
+  void mark_batch(std::vector<int64_t> sampler);
+  const Mark* mark_to_go_back_to() const;
+  Progress progress_to_save(const Mark* mark) const;
+  std::vector<int64_t> sampler_state(const Mark* mark) const;
+  void save_gradients(const Mark* mark, const Progress& at, Checkpoint& out) const;
+  /// The step that closes the window under way is still to come, and there are gradients for it.
+  bool window_open(const Progress& at) const;
   void restore_module_state(const Checkpoint& checkpoint, const std::string& path);
   /// Optimizer, schedulers, progress, metrics.
   void restore_training(const Checkpoint& checkpoint, const std::string& path);
+  /// Gradients of an accumulation window that was under way.
+  void restore_gradients(const Checkpoint& checkpoint);
   /// Random stream and sampler, once the loader is there.
-  void restore_position();
+  void restore_position(const std::string& path);
 };
 
 /// Ctrl-C and TERM only raise a flag while this exists; a second signal does what it did before.

@@ -26,6 +26,11 @@ void check_amount(const char* option, const Amount& amount) {
   }
 }
 
+void check_loaders(const Engines& loaders, const char* entry_point, const char* hook) {
+  if (!loaders.empty()) return;
+  throw Error("E016", str(entry_point, ": there is no loader"), str("pass one, or override ", hook, " in the module"));
+}
+
 void check(const TrainerOptions& o) {
   check_option(!o.max_epochs || *o.max_epochs >= -1, "max_epochs", o.max_epochs.value_or(0), "-1 (no limit) or more");
   check_option(o.max_steps >= -1, "max_steps", o.max_steps, "-1 (no limit) or more");
@@ -151,8 +156,7 @@ std::vector<Metrics> Trainer::run_evaluation(Stage stage, ModuleSteps& steps, co
     AutoGradMode no_grad(false);
     const Engines loaders =
         testing ? (requests.test ? requests.test() : Engines()) : (requests.val ? requests.val() : Engines());
-    FULMEN_CHECK(!loaders.empty(), stage_name(stage), ": there is no loader; pass one, or override ",
-                 testing ? "test_dataloader()" : "val_dataloader()", " in the module");
+    check_loaders(loaders, stage_name(stage), testing ? "test_dataloader()" : "val_dataloader()");
     run.num_val_batches = run.batches_of(loaders, limit, testing ? "limit_test_batches" : "limit_val_batches");
     results = run.evaluate(stage, loaders, run.num_val_batches);
   }
@@ -184,8 +188,7 @@ size_t Trainer::run_predict(ModuleSteps& steps, const LoaderRequests& requests, 
     InferenceMode inference(run.options.inference_mode);
     AutoGradMode no_grad(false);
     const Engines loaders = requests.predict ? requests.predict() : Engines();
-    FULMEN_CHECK(!loaders.empty(),
-                 "predict: there is no loader; pass one, or override predict_dataloader() in the module");
+    check_loaders(loaders, "predict", "predict_dataloader()");
     run.num_val_batches = run.batches_of(loaders, run.options.limit_predict_batches, "limit_predict_batches");
     count = run.predict(loaders, run.num_val_batches);
   }

@@ -132,6 +132,12 @@ class Trainer {
     }
   }
 
+  template <class M, class L>
+  requires(!IsLoader<L> && !IsDataModule<L> && !std::same_as<L, FitOptions>) void fit(M&, const L&,
+                                                                                      const FitOptions& = {}) {
+    static_assert(sizeof(L) == 0, "fit() takes a DataLoader, a vector of them, or a DataModule");
+  }
+
   // --- validate, test: metrics, one entry per loader
   // -------------------------------------------------------------------
   template <class M, IsLoader L>

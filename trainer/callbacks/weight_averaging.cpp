@@ -29,6 +29,7 @@ void WeightAveraging::setup(Trainer& trainer, Module& module, Stage stage) {
   averages_.clear();
   updates_ = last_step_ = 0;
   last_epoch_ = -1;
+  swapped_ = false;
   if (trainer.options().lightning_compatible) {
     module.configure_model();  // Lightning needs the layers this early
     start(module);
@@ -71,6 +72,7 @@ void WeightAveraging::swap(Module& module) {
     mean.copy_(item.value());
     item.value().copy_(held);
   }
+  swapped_ = !swapped_;
 }
 
 void WeightAveraging::on_train_batch_end(Trainer& trainer, Module& module, const StepOutput&, const AnyRef&, int64_t) {
@@ -106,8 +108,12 @@ void WeightAveraging::on_validation_epoch_start(Trainer& trainer, Module& module
   if (takes_part(trainer) && in_use(trainer)) swap(module);
 }
 
-void WeightAveraging::on_validation_epoch_end(Trainer& trainer, Module& module) {
-  if (takes_part(trainer) && in_use(trainer)) swap(module);
+void WeightAveraging::on_validation_epoch_end(Trainer&, Module& module) {
+  if (swapped_) swap(module);
+}
+
+void WeightAveraging::on_exception(Trainer&, Module& module, const std::exception&) {
+  if (swapped_) swap(module);
 }
 
 void WeightAveraging::on_save_checkpoint(Trainer& trainer, Module&, Checkpoint& checkpoint) {
@@ -115,8 +121,8 @@ void WeightAveraging::on_save_checkpoint(Trainer& trainer, Module&, Checkpoint& 
   for (const auto& item : averages_) {
     Tensor* weight = checkpoint.weights.find(item.key());
     if (!weight) continue;
-    checkpoint.others.insert(own_prefix + item.key(), *weight);
-    *weight = item.value();
+    checkpoint.others.insert(own_prefix + item.key(), swapped_ ? item.value() : *weight);
+    if (!swapped_) *weight = item.value();
   }
 }
 

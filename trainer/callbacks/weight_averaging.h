@@ -26,6 +26,7 @@ class WeightAveraging : public Callback {
   void on_train_end(Trainer&, Module&) override;
   void on_validation_epoch_start(Trainer&, Module&) override;
   void on_validation_epoch_end(Trainer&, Module&) override;
+  void on_exception(Trainer&, Module&, const std::exception&) override;
   void on_save_checkpoint(Trainer&, Module&, Checkpoint&) override;
   void on_load_checkpoint(Trainer&, Module&, const Checkpoint&) override;
   std::string state_dict() const override;
@@ -47,6 +48,7 @@ class WeightAveraging : public Callback {
   const bool use_buffers_;
   OrderedDict<std::string, Tensor> averages_{"Average"};
   int64_t updates_ = 0, last_step_ = 0, last_epoch_ = -1;
+  bool swapped_ = false;  ///< validation is under way: the model holds the averages, and averages_ its weights
 };
 
 struct EMAWeightAveragingOptions {
