@@ -1,5 +1,6 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/tensor/error.h>
+#include <fulmen/trainer/data_parallel.h>
 #include <fulmen/trainer/fit_loop.h>
 
 // Epochs, batches, and validation between them.
@@ -66,11 +67,13 @@ bool FitLoop::next_batch() {
   const int64_t known = run_.num_training_batches;
   if (known >= 0) {
     if ((at_.batches >= known && !one_more) || !batch_.fill()) return false;
+    if (others_) others_->fill();
     run_.is_last_batch = at_.batches + 1 >= known;
   } else {
     // A stream does not know its length: one batch is fetched ahead, so that the last one is known to be the last.
     if (!have_ahead_ && !(have_ahead_ = ahead_.fill())) return false;
     batch_.take(ahead_);
+    if (others_) others_->fill();
     have_ahead_ = ahead_.fill();
     const Amount& limit = o.limit_train_batches;
     run_.is_last_batch = !have_ahead_ || (limit.is_count() && at_.batches + 1 == limit.count());
@@ -86,6 +89,7 @@ int FitLoop::start_batch() {
   Run& run = run_;
   values_shown_ = false;
   run.enter_batch(batch_.get(), 0);
+  if (others_) others_->enter();
   run.call_callbacks({"on_train_batch_start", LogRule::PerStep}, &Callback::on_train_batch_start,
                      module_steps_.ref(batch_.get()), run.batch_idx);
   const int answer = module_steps_.on_train_batch_start(batch_.get(), run.batch_idx);
