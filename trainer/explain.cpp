@@ -55,6 +55,10 @@ std::string Trainer::explain() const {
   line(2, str("for each batch (", text_of(o.limit_train_batches), "):"));
   line(3, "on_before_batch_transfer, transfer_batch_to_device, on_after_batch_transfer");
   line(3, "on_train_batch_start (-1 ends the epoch)");
+  if (const size_t devices = run_->devices.size(); devices > 1) {
+    line(3, str("[", devices,
+                " devices: a batch for each; all but the first: training_step, training_step_end, backward]"));
+  }
   line(3, "training_step, training_step_end");
   line(3, str("on_before_zero_grad, optimizer_zero_grad",
               window > 1 ? str("   (first of every ", window, " batches)") : str()));

@@ -1,4 +1,5 @@
 #include <fulmen/tensor/error.h>
+#include <fulmen/trainer/data_parallel.h>
 #include <fulmen/trainer/fit_loop.h>
 
 #include <algorithm>
@@ -49,13 +50,21 @@ bool FitLoop::replay(StepOutput& output) {
 void FitLoop::enter_step() {
   run_.metrics.site = {"training_step", LogRule::PerStep};
   if (evaluations_++ > 0) run_.metrics.begin_batch();
+  if (others_ && !run_.skip_backward) others_->train(window_length(), at_.batches % run_.accumulate_grad_batches == 0);
+}
+
+/// The batches that the window under way really holds; the last window of an epoch may be shorter.
+int64_t FitLoop::window_length() const {
+  const int64_t window = run_.accumulate_grad_batches, known = run_.num_training_batches;
+  if (known < 0 || run_.options.lightning_compatible) return window;
+  return std::min(window, known - at_.batches / window * window);
 }
 
 bool FitLoop::closes_window(int64_t batches_done) const {
   return batches_done % run_.accumulate_grad_batches == 0 || run_.is_last_batch;
 }
 
-bool FitLoop::accept(const StepOutput& output) {
+bool has_loss(const StepOutput& output) {
   if (output.is_skip()) return false;
   const Tensor& loss = output.loss();
   if (!loss.defined()) {
@@ -72,7 +81,15 @@ bool FitLoop::accept(const StepOutput& output) {
                 str("training_step: expected a loss attached to parameters; got a tensor without history, ", loss),
                 "was it computed under no_grad, detached, or from integers?");
   }
-  return is_finite_or_stop(loss);
+  return true;
+}
+
+bool FitLoop::accept(const StepOutput& output) {
+  const bool accepted = has_loss(output) && is_finite_or_stop(output.loss());
+  if (!others_) return accepted;
+  if (!accepted) others_->refuse_skip(run_.device);
+  for (const Tensor& loss : others_->losses()) is_finite_or_stop(loss);
+  return true;
 }
 
 bool FitLoop::is_finite_or_stop(const Tensor& loss) {
@@ -93,6 +110,7 @@ bool FitLoop::is_finite_or_stop(const Tensor& loss) {
 
 void FitLoop::learn(StepOutput& output) {
   optim::Optimizer* optimizer = run_.optimizers.first();
+  if (others_ && (!optimizer || run_.skip_backward)) others_->join(false);
   if (!optimizer || !automatic_) return;
   const bool accepted = !run_.skip_backward && accept(output);
   const int64_t window = run_.accumulate_grad_batches;
@@ -103,16 +121,14 @@ void FitLoop::learn(StepOutput& output) {
     run_.module->optimizer_zero_grad(at_.epoch, run_.batch_idx, *optimizer);
   }
   if (accepted) {
-    // The mean over the batches that the window really holds; the last window of an epoch may be shorter.
-    int64_t share = window;
-    const int64_t known = run_.num_training_batches;
-    if (known >= 0 && !compatible) share = std::min(window, known - at_.batches / window * window);
-    const Tensor loss = share == 1 ? output.loss() : output.loss().div(share);
+    const int64_t length = window_length();
+    const Tensor loss = length == 1 ? output.loss() : output.loss().div(length);
     if (compatible) output.replace_loss(loss);
     run_.unfinished = Run::Unfinished::Window;
-    run_.backward(loss);
+    run_.backward(others_ ? loss.mul(others_->share()) : loss);
     at_.window_filled = true;
   }
+  if (others_ && !run_.skip_backward) others_->join(steps_);
   if (steps_ && has_gradients()) prepare_step();
 }
 

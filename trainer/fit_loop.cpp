@@ -1,5 +1,6 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/tensor/error.h>
+#include <fulmen/trainer/data_parallel.h>
 #include <fulmen/trainer/fit_loop.h>
 
 // Epochs, batches, and validation between them.
@@ -87,6 +88,7 @@ bool FitLoop::fetch() {
   if (known >= 0) {
     run_.mark_batch(loader.source()->samples() ? std::vector<int64_t>() : loader.state());
     if (!batch_.fill()) return false;
+    if (others_) others_->fill();
     run_.is_last_batch = at_.batches + 1 >= known;
     return true;
   }
@@ -94,6 +96,7 @@ bool FitLoop::fetch() {
   run_.mark_batch(have_ahead_ ? std::exchange(run_.before_ahead, {}) : loader.state());
   if (!have_ahead_ && !ahead_.fill()) return false;
   batch_.take(ahead_);
+  if (others_) others_->fill();
   run_.before_ahead = loader.state();
   have_ahead_ = ahead_.fill();
   if (!have_ahead_) run_.before_ahead.clear();
@@ -123,6 +126,7 @@ int FitLoop::start_batch() {
   Run& run = run_;
   values_shown_ = false;
   run.enter_batch(batch_.get(), 0);
+  if (others_) others_->enter();
   run.call_callbacks({"on_train_batch_start", LogRule::PerStep}, &Callback::on_train_batch_start,
                      module_steps_.ref(batch_.get()), run.batch_idx);
   const int answer = module_steps_.on_train_batch_start(batch_.get(), run.batch_idx);

@@ -9,6 +9,11 @@ class DetectAnomalyGuard;
 
 namespace fulmen::trainer {
 
+class DataParallel;
+
+/// Throws E009, E004 or E005 if what training_step returned is no loss to learn from; false if it left the batch out.
+bool has_loss(const StepOutput& output);
+
 /// The steps of a fit, in the words of its loop (Trainer::run_fit in fit.cpp). fit_setup.cpp: begin and end;
 /// fit_loop.cpp: epochs, batches and validation; fit_learn.cpp: loss, gradients, optimizer, schedulers.
 class FitLoop {
@@ -60,6 +65,7 @@ class FitLoop {
   bool fetch();
   void check_resumed_epoch() const;
   bool accept(const StepOutput& output);
+  int64_t window_length() const;
   bool is_finite_or_stop(const Tensor& loss);
   void prepare_step();
   void go_on_within_epoch();
@@ -91,6 +97,7 @@ class FitLoop {
   Stopwatch since_validation_;
   std::optional<SignalWatch> signals_;
   std::optional<StepGraph> graph_;
+  std::unique_ptr<DataParallel> others_;  ///< devices beside the first, if there are any
   std::unique_ptr<autograd::DetectAnomalyGuard> anomaly_;
 };
 

@@ -2,6 +2,7 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/tensor/warning.h>
+#include <fulmen/trainer/data_parallel.h>
 #include <fulmen/trainer/fit_loop.h>
 #include <fulmen/trainer/model_checkpoint.h>
 
@@ -11,7 +12,9 @@
 namespace fulmen::trainer {
 
 FitLoop::FitLoop(Run& run, ModuleSteps& steps, const LoaderRequests& requests, const FitOptions& options)
-    : run_(run), at_(run.progress), module_steps_(steps), requests_(requests), ckpt_path_(options.ckpt_path) {}
+    : run_(run), at_(run.progress), module_steps_(steps), requests_(requests), ckpt_path_(options.ckpt_path) {
+  if (run.devices.size() > 1) others_ = std::make_unique<DataParallel>(run, steps);
+}
 FitLoop::~FitLoop() = default;
 
 void FitLoop::begin() {
@@ -125,9 +128,11 @@ void FitLoop::request_loaders() {
     run.train_loader = std::make_shared<data::LoaderEngine>(run.train_loader->source(), unshuffled);
   }
   run.num_training_batches = run.batches_of(*run.train_loader, run.options.limit_train_batches,
-                                            overfits ? "overfit_batches" : "limit_train_batches");
+                                            overfits ? "overfit_batches" : "limit_train_batches",
+                                            others_ ? static_cast<int64_t>(run.devices.size()) : 1);
   batch_ = BatchSlot(run.train_loader);
   ahead_ = BatchSlot(run.train_loader);
+  if (others_) others_->use(run.train_loader);
   set_validation_interval();
 }
 

@@ -134,7 +134,7 @@ void MetricBook::log(std::string_view name, double value, const LogOptions& opti
 
 void MetricBook::log(std::string_view name, metric::Metric& metric, const LogOptions& options) {
   check_site(name, options);
-  if (deferred)
+  if (recording)
     refuse(site, name, "a metric cannot be logged in a recorded step", "log it in a hook outside of the step");
   Entry& entry = find_or_add(name, options);
   if (!entry.restored.empty()) metric.merge(entry.restored);

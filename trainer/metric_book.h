@@ -38,7 +38,8 @@ class MetricBook {
   /// The book keeps the metric's address until the run ends: its value is asked for when it is reported, and it is
   /// reset when its epoch is over and the next begins.
   void log(std::string_view name, metric::Metric& metric, const LogOptions& options);
-  /// A value that is logged while a CUDA graph is recorded: it does not exist yet.
+  /// A value that is logged later: while a CUDA graph is recorded it does not exist yet, and with several devices its
+  /// reading would make the others wait.
   struct Deferred {
     std::string name;
     Tensor value;
@@ -48,6 +49,7 @@ class MetricBook {
   };
   /// Where they go meanwhile; null otherwise.
   std::vector<Deferred>* deferred = nullptr;
+  bool recording = false;  ///< a CUDA graph is
   /// Turns to a page; `fresh` forgets what an earlier epoch left there.
   void open(Page page, bool fresh);
   Page page() const { return page_; }

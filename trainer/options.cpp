@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <numeric>
 
 namespace fulmen::trainer {
 namespace {
@@ -157,6 +158,13 @@ ProfilerChoice::ProfilerChoice(const std::string& name) : simple_(name == "simpl
     throw Error("E016", "profiler is \"" + name + "\"; allowed: simple, none",
                 "for a time line make a Profiler with chrome_trace set, and pass that");
   }
+}
+
+std::vector<int> Devices::numbers() const {
+  if (!numbers_.empty()) return numbers_;
+  std::vector<int> first_ones(static_cast<size_t>(count()));
+  std::iota(first_ones.begin(), first_ones.end(), 0);
+  return first_ones;
 }
 
 std::string Devices::text() const {

@@ -41,7 +41,7 @@ class Amount {
 double seconds_of(const std::string& time, const char* option);
 
 /// Devices of the accelerator: how many (`devices = 1`), which ones (`devices = {1}`), or "auto". On a command line "1"
-/// is how many and "1," which one, as in Lightning. This trainer trains on one.
+/// is how many and "1," which one, as in Lightning. "auto" is one.
 class Devices {
  public:
   Devices() = default;
@@ -52,7 +52,8 @@ class Devices {
   Devices(const char* text) : Devices(std::string(text)) {}
   bool is_auto() const { return count_ < 0; }
   int64_t count() const { return is_auto() ? 1 : count_; }
-  /// The number of the one to use.
+  /// The numbers of those to use; the first one.
+  std::vector<int> numbers() const;
   int first() const { return numbers_.empty() ? 0 : numbers_[0]; }
   std::string text() const;
   friend bool operator==(const Devices&, const Devices&) = default;
@@ -152,6 +153,10 @@ struct TrainerOptions {
   std::string precision = "32-true";
   /// "auto" (a CUDA device if there is one), "cpu" or "cuda"; "cuda" without a device: error E018.
   std::string accelerator = "auto";
+  /// Several CUDA devices: a fit takes a batch of the loader for each of them per optimizer step, adds up the gradients
+  /// weighted by samples (NCCL), and logs means over devices, so that N devices with batches of b samples train like
+  /// one with N b (the statistics of batch norm are the first device's). Hooks, callbacks, validate, test and predict
+  /// work on the first one. Not with cuda_graph, OnNonfinite::Skip, or automatic_optimization = false.
   Devices devices = {};
   /// With CUDA: after three ordinary steps one training step is recorded, from the batch to the new weights, and
   /// replayed for all batches of its form. For small models, where the host's work per kernel counts. The step must not

@@ -48,6 +48,7 @@ void check_manual_optimization(const TrainerOptions& o) {
   refuse(o.gradient_clip_val.value_or(0) > 0, "gradient_clip_val");
   refuse(o.accumulate_grad_batches != 1, "accumulate_grad_batches");
   refuse(o.cuda_graph, "cuda_graph");
+  refuse(o.devices.count() > 1, "devices");
 }
 
 volatile std::sig_atomic_t signal_raised = 0;
@@ -338,8 +339,10 @@ bool Run::logs_this_step() const {
   return every > 0 && ((progress.stepped + 1) % every == 0 || should_stop);
 }
 
-int64_t Run::batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option) const {
-  const std::optional<int64_t> all = loader.size();
+int64_t Run::batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option,
+                        int64_t at_once) const {
+  std::optional<int64_t> all = loader.size();
+  if (all) all = (*all + at_once - 1) / at_once;
   if (limit.is_count()) return all ? std::min(*all, limit.count()) : -1;
   if (!all) {
     if (limit.fraction() == 1.0) return -1;

@@ -88,6 +88,7 @@ struct Run {
   const LoaderRequests* requests = nullptr;
   Optimizers optimizers;
   Device device{DeviceType::CPU};
+  std::vector<int> devices;  ///< CUDA devices that a fit trains on; `device` is the first
   Precision precision;
   Stage stage = Stage::Fit;
   bool running = false, validating = false, sanity_checking = false, should_stop = false, interrupted = false;
@@ -161,8 +162,10 @@ struct Run {
   /// One pass of validation or test over all loaders; at most `limits[i]` batches of loader i (-1: all).
   std::vector<Metrics> evaluate(Stage what, const Engines& loaders, const std::vector<int64_t>& limits);
   size_t predict(const Engines& loaders, const std::vector<int64_t>& limits);
-  /// Batches to use of a loader under a limit; -1 when nobody knows. Throws E016 if a fraction leaves none.
-  int64_t batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option) const;
+  /// Batches to use of a loader under a limit, or steps that take so many `at_once`; -1 when nobody knows. Throws E016
+  /// if a fraction leaves none.
+  int64_t batches_of(const data::LoaderEngine& loader, const Amount& limit, const char* option,
+                     int64_t at_once = 1) const;
   std::vector<int64_t> batches_of(const Engines& loaders, const Amount& limit, const char* option) const;
 
   // --- trial.cpp ---------------------------------------------------------------------------------------------------

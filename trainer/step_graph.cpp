@@ -46,15 +46,18 @@ bool StepGraph::train(const void* batch, const Step& step, StepOutput& output) {
 void StepGraph::record(const Step& step) {
   graph_.capture_begin();
   run_.metrics.deferred = &logs_;
+  run_.metrics.recording = true;
   try {
     output_ = step(steps_.kept());
     output_.detach();
   } catch (...) {
     run_.metrics.deferred = nullptr;
+    run_.metrics.recording = false;
     graph_.capture_abandon();
     throw;
   }
   run_.metrics.deferred = nullptr;
+  run_.metrics.recording = false;
   graph_.capture_end();
   for (const auto& group : run_.optimizers.first()->param_groups()) {
     for (const Tensor& parameter : group.params()) gradients_.emplace_back(parameter, parameter.grad());

@@ -5,6 +5,7 @@
 #include <fulmen/trainer/run.h>
 #include <fulmen/trainer/trainer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -29,6 +30,20 @@ void check_amount(const char* option, const Amount& amount) {
 void check_loaders(const Engines& loaders, const char* entry_point, const char* hook) {
   if (!loaders.empty()) return;
   throw Error("E016", str(entry_point, ": there is no loader"), str("pass one, or override ", hook, " in the module"));
+}
+
+void check_devices(const TrainerOptions& o) {
+  const std::vector<int> numbers = o.devices.numbers();
+  bool distinct = !numbers.empty();
+  for (size_t i = 1; i < numbers.size(); ++i) {
+    distinct = distinct &&
+               std::find(numbers.begin() + static_cast<ptrdiff_t>(i), numbers.end(), numbers[i - 1]) == numbers.end();
+  }
+  check_option(distinct, "devices", o.devices.text(), "at least one device, and none twice");
+  const bool several = numbers.size() > 1;
+  check_option(!several || !o.cuda_graph, "devices", o.devices.text(), "one device with cuda_graph");
+  check_option(!several || o.on_nonfinite != OnNonfinite::Skip, "on_nonfinite", "skip",
+               "stop or ignore with several devices");
 }
 
 void check(const TrainerOptions& o) {
@@ -66,7 +81,7 @@ void check(const TrainerOptions& o) {
                "0 (off) or more");
   check_option(o.accelerator == "auto" || o.accelerator == "cpu" || o.accelerator == "cuda", "accelerator",
                o.accelerator, "auto, cpu or cuda");
-  check_option(o.devices.count() == 1, "devices", o.devices.text(), "one device: this trainer trains on one");
+  check_devices(o);
   check_option(!is_16_mixed(o.precision) || !o.cuda_graph, "precision", o.precision,
                "another one with cuda_graph: a scaled step waits for the device");
   check_option(!o.cuda_graph || o.accumulate_grad_batches == 1, "accumulate_grad_batches", o.accumulate_grad_batches,
@@ -101,11 +116,12 @@ Device device_of(const TrainerOptions& o) {
     throw Error("E018", "accelerator is cuda, but " + cuda::why_not_available(),
                 "use accelerator = \"auto\", which takes the CPU where there is no CUDA device");
   }
-  if (o.devices.first() >= cuda::device_count()) {
+  for (int number : o.devices.numbers()) {
+    if (number < cuda::device_count()) continue;
     throw Error("E018",
-                str("devices asks for cuda:", o.devices.first(), ", but this machine has ", cuda::device_count(),
+                str("devices asks for cuda:", number, ", but this machine has ", cuda::device_count(),
                     " CUDA device(s), counted from 0"),
-                "");
+                "ask for fewer");
   }
   return cuda::exact(Device(kCUDA, static_cast<DeviceIndex>(o.devices.first())));
 }
@@ -134,6 +150,10 @@ Trainer::Trainer(TrainerOptions options) {
   if (options.barebones) check_barebones(options);
   run_ = std::make_unique<Run>(*this, std::move(options));
   run_->device = device_of(run_->options);
+  const Devices& devices = run_->options.devices;
+  check_option(run_->device.is_cuda() || devices.count() == 1, "devices", devices.text(),
+               "1 on a CPU, whose cores work together by themselves");
+  if (run_->device.is_cuda()) run_->devices = devices.numbers();
   check_option(!run_->options.cuda_graph || run_->device.is_cuda(), "cuda_graph", true, "false on a CPU");
 }
 

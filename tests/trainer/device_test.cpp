@@ -14,8 +14,13 @@ TEST_SUITE("trainer") {
       return message_of([&] { Trainer trainer(options); });
     };
     CHECK(refused([](TrainerOptions& o) { o.accelerator = "tpu"; }).find("E016: accelerator is tpu") == 0);
-    CHECK(refused([](TrainerOptions& o) { o.devices = 2; }).find("E016: devices is 2") == 0);
-    CHECK(refused([](TrainerOptions& o) { o.devices = {0, 1}; }).find("E016: devices is 0,1,") == 0);
+    auto on_cpu = [&](Devices devices) {
+      return refused([&](TrainerOptions& o) { o.accelerator = "cpu", o.devices = devices; });
+    };
+    CHECK(on_cpu(2).find("E016: devices is 2; allowed: 1 on a CPU") == 0);
+    CHECK(on_cpu({0, 1}).find("E016: devices is 0,1,; allowed: 1 on a CPU") == 0);
+    CHECK(on_cpu({1, 1}).find("E016: devices is 1,1,; allowed: at least one device") == 0);
+    CHECK(on_cpu(0).find("E016: devices is 0; allowed: at least one device") == 0);
     CHECK(refused([](TrainerOptions& o) { o.accelerator = "cpu"; }) == "no error");
     CHECK(refused([](TrainerOptions& o) { o.devices = 1; }) == "no error");
     if (cuda::is_available()) {
@@ -35,6 +40,9 @@ TEST_SUITE("trainer") {
     CHECK(Devices("1,") == Devices({1}));
     CHECK(Devices("0,2") == Devices({0, 2}));
     CHECK(Devices({3}).first() == 3);
+    CHECK(Devices({3, 1}).numbers() == std::vector<int>{3, 1});
+    CHECK(Devices(2).numbers() == std::vector<int>{0, 1});
+    CHECK(Devices().numbers() == std::vector<int>{0});
     CHECK(Devices({3}).text() == "3,");
     CHECK(Devices().text() == "auto");
     for (const char* bad : {"", "one", "-1", "1,x", ",", "1 ,"}) {
