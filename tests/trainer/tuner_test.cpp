@@ -102,7 +102,8 @@ std::vector<Tensor> weights_after_fit(bool search) {
 
 TEST_SUITE("trainer") {
   TEST_CASE("lr_find: Lightning's learning rates, losses and suggestions") {
-    for (const Json& run : recorded()["sweeps"]) {
+    const Json recordings = recorded()["sweeps"];
+    for (const Json& run : recordings) {
       CAPTURE(run["options"].dump());
       TunedModel model(run["samples"]);
       TrainerOptions options = quiet(run["epochs"]);
@@ -172,7 +173,8 @@ TEST_SUITE("trainer") {
   }
 
   TEST_CASE("scale_batch_size: Lightning's sizes") {
-    for (const Json& run : recorded()["sizes"]) {
+    const Json recordings = recorded()["sizes"];
+    for (const Json& run : recordings) {
       CAPTURE(run.dump());
       TunedModel model(run["samples"]);
       model.batch_size = run["before"];
