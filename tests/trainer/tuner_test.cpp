@@ -116,7 +116,9 @@ TEST_SUITE("trainer") {
       REQUIRE(found->loss.size() == run["loss"].size());
       for (size_t i = 0; i < found->lr.size(); ++i) {
         CHECK(found->lr[i] == near(run["lr"][i]));
-        CHECK(found->loss[i] == near(run["loss"][i]));
+        // Where the rate is so high that losses grow, so do differences in the last place, from processor to processor.
+        const double tolerance = found->lr[i] < 1 ? 1e-6 : 1e-4;
+        CHECK(found->loss[i] == doctest::Approx(run["loss"][i].get<double>()).epsilon(tolerance));
       }
       for (const Json& row : run["suggestions"]) {
         const auto suggestion = found->suggestion(row[0], row[1]);
