@@ -106,7 +106,8 @@ TEST_SUITE("cuda") {
     const int64_t sizes[][2] = {{128, 32}, {131, 33}, {259, 75}, {130, 264}};
     for (DType dtype : {kFloat, kHalf, kBFloat16}) {
       for (int64_t few : {1, 2, 4, 5, 8, 9}) {
-        for (const auto& [many, depth] : sizes) {
+        for (const auto& size : sizes) {
+          const int64_t many = size[0], depth = size[1];
           if (slow() && (depth > 75 || few == 5)) continue;
           INFO(static_cast<int>(dtype) << ": " << few << ", " << many << " x " << depth);
           const Tensor vectors = numbers({few, depth}, dtype, 1), matrix = numbers({many, depth}, dtype, 2);

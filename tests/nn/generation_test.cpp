@@ -113,7 +113,7 @@ void check_frequencies(const std::map<int64_t, int64_t>& counts, const std::map<
   int64_t total = 0;
   for (const auto& [token, count] : counts) total += count;
   double chi_square = 0;
-  for (const auto& [token, count] : counts) CHECK_MESSAGE(expected.count(token) == 1, "token ", token);
+  for (const auto& entry : counts) CHECK_MESSAGE(expected.count(entry.first) == 1, "token ", entry.first);
   for (const auto& [token, p] : expected) {
     const double wanted = p * static_cast<double>(total),
                  found = counts.count(token) ? static_cast<double>(counts.at(token)) : 0;

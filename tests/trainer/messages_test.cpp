@@ -71,7 +71,7 @@ TEST_SUITE("trainer") {
     const fs::path recorded = fs::path(fulmen::testing::shared_dir()) / "conformance/hooks/c32_errors.json";
     if (!fs::exists(recorded)) return;
     const Json catalogue = Json::parse(contents(recorded.string())).at("catalogue");
-    for (const auto& [situation, answer] : catalogue.items()) CHECK_MESSAGE(ours.count(situation) == 1, situation);
+    for (const auto& entry : catalogue.items()) CHECK_MESSAGE(ours.count(entry.key()) == 1, entry.key());
   }
 
   TEST_CASE("messages: every code of the catalogue is tested") {
