@@ -20,6 +20,12 @@ endif()
 fulmen_require(Threads Threads::Threads "libc6-dev" "data loader workers")
 fulmen_require(nlohmann_json nlohmann_json::nlohmann_json "nlohmann-json3-dev" "metadata of checkpoints")
 
+if(FULMEN_IMAGES)
+  fulmen_require(ZLIB ZLIB::ZLIB "zlib1g-dev" "gzip files; without: -DFULMEN_IMAGES=OFF")
+  fulmen_require(PNG PNG::PNG "libpng-dev" "PNG pictures; without: -DFULMEN_IMAGES=OFF")
+  fulmen_require(JPEG JPEG::JPEG "libjpeg-dev" "JPEG pictures; without: -DFULMEN_IMAGES=OFF")
+endif()
+
 # The include directories alone: what a static library uses inside must not become a dependency of its users.
 function(fulmen_use_headers target package_target)
   target_include_directories(${target} SYSTEM PRIVATE

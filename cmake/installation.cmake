@@ -24,6 +24,9 @@ install(FILES ${PROJECT_BINARY_DIR}/fulmen-config.cmake ${PROJECT_BINARY_DIR}/fu
 if(FULMEN_CUDA)
   set(FULMEN_CUDA_LIBRARIES " -L${CUDAToolkit_LIBRARY_DIR} -lcudart_static -ldl -lrt")
 endif()
+if(FULMEN_IMAGES)
+  set(FULMEN_IMAGE_LIBRARIES " -Wl,--push-state,--as-needed -lpng -ljpeg -lz -Wl,--pop-state")
+endif()
 # pkg-config names paths relative to its own file, so that the installed tree can be moved.
 file(RELATIVE_PATH FULMEN_PREFIX_FROM_PC /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" FULMEN_PREFIX_FROM_PC "${FULMEN_PREFIX_FROM_PC}")

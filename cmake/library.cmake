@@ -46,6 +46,16 @@ target_include_directories(fulmen PUBLIC
   $<BUILD_INTERFACE:${FULMEN_INCLUDE_ROOT}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 fulmen_use_headers(fulmen nlohmann_json::nlohmann_json)
 target_link_libraries(fulmen PRIVATE OpenMP::OpenMP_CXX Threads::Threads)
+if(FULMEN_IMAGES)
+  # The readers of PNG, JPEG and gzip files lie in objects of their own, and a program in which none of them is does not
+  # depend on their libraries.
+  target_compile_definitions(fulmen PRIVATE FULMEN_IMAGES)
+  fulmen_use_headers(fulmen PNG::PNG)
+  fulmen_use_headers(fulmen JPEG::JPEG)
+  fulmen_use_headers(fulmen ZLIB::ZLIB)
+  target_link_libraries(fulmen PRIVATE PNG::PNG JPEG::JPEG ZLIB::ZLIB)
+  target_link_options(fulmen INTERFACE LINKER:--as-needed)
+endif()
 set_target_properties(fulmen PROPERTIES POSITION_INDEPENDENT_CODE ON LINKER_LANGUAGE CXX)
 if(FULMEN_NO_POOL)
   target_compile_definitions(fulmen PUBLIC FULMEN_NO_POOL)

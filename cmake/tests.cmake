@@ -38,6 +38,13 @@ function(fulmen_test_executable target)
   target_link_libraries(${target} PRIVATE fulmen fulmen_torch doctest::doctest)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   fulmen_use_headers(${target} nlohmann_json::nlohmann_json)
+  if(FULMEN_IMAGES)
+    target_compile_definitions(${target} PRIVATE FULMEN_IMAGES)
+    fulmen_use_headers(${target} PNG::PNG)
+    fulmen_use_headers(${target} JPEG::JPEG)
+    fulmen_use_headers(${target} ZLIB::ZLIB)
+    target_link_libraries(${target} PRIVATE PNG::PNG JPEG::JPEG ZLIB::ZLIB)
+  endif()
 endfunction()
 
 # unit_tests: tests/<room>/*_test.cpp. One CTest entry per room; under TSan also one for all that runs threads.

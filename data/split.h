@@ -8,4 +8,8 @@ namespace fulmen::data {
 /// part would be empty.
 std::vector<CsvTable> split(const CsvTable& table, const std::vector<double>& fractions, uint64_t seed);
 
+/// The rows of each part; `source` names what is split, for the message.
+std::vector<std::vector<int64_t>> split_rows(int64_t rows, const std::vector<double>& fractions, uint64_t seed,
+                                             const std::string& source);
+
 }  // namespace fulmen::data

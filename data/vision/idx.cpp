@@ -30,7 +30,7 @@ ScalarType type_of(const std::string& path, unsigned char code) {
       return kDouble;
     default:
       refuse(path, 2, str("an IDX file has type 8, 9, 11, 12, 13 or 14 here, got ", static_cast<int>(code)),
-             "give the file as it is distributed, uncompressed");
+             "give the file as it is distributed");
   }
 }
 
@@ -41,25 +41,23 @@ int64_t number_at(const std::string& bytes, size_t at) {
   return n;
 }
 
-/// The file with one of these names.
+/// The file with one of these names, or the same with .gz.
 std::string first_of(const std::string& folder, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    const std::string path = folder + "/" + name;
-    if (std::filesystem::is_regular_file(path)) return path;
+    for (const char* end : {"", ".gz"}) {
+      std::string path = folder + "/" + name + end;
+      if (std::filesystem::is_regular_file(path)) return path;
+    }
   }
-  const bool zipped = std::filesystem::is_regular_file(folder + "/" + names[0] + ".gz");
   throw Error("E017", str(folder, ": there is no file ", names[0]),
-              zipped ? "unpack it: gunzip " + names[0] + ".gz" : "give the folder that the files were unpacked into");
+              "give the folder that the files were unpacked into");
 }
 
 }  // namespace
 
 Tensor read_idx(const std::string& path) {
   const std::string bytes = read_file(path);
-  if (bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b') {
-    refuse(path, 0, "this is a gzip file", "unpack it with gunzip");
-  }
-  const std::string fix = "give the file as it is distributed, uncompressed";
+  const std::string fix = "give the file as it is distributed";
   if (bytes.size() < 4) refuse(path, bytes.size(), "the file ends within its header of 4 bytes", fix);
   if (bytes[0] != 0 || bytes[1] != 0) refuse(path, 0, "an IDX file begins with two zeros", fix);
   const ScalarType dtype = type_of(path, static_cast<unsigned char>(bytes[2]));
@@ -112,7 +110,7 @@ ImageSet mnist(const std::string& folder, bool train, std::vector<std::string> c
              str("label ", static_cast<int>(label[i]), " is not below ", classes.size()), fix);
     }
   }
-  return {images.view({images.size(0), 1, images.size(1), images.size(2)}), labels.to(kLong), std::move(classes)};
+  return {images.view({images.size(0), 1, images.size(1), images.size(2)}), labels.to(kLong), std::move(classes), {}};
 }
 
 ImageSet cifar10(const std::string& folder, bool train) {
@@ -144,7 +142,8 @@ ImageSet cifar10(const std::string& folder, bool train) {
     labels.data_ptr<int64_t>()[i] = static_cast<unsigned char>(from[0]);
     std::memcpy(static_cast<char*>(images.data_ptr()) + static_cast<size_t>(i) * pixels, from + 1, pixels);
   }
-  return {images, labels, {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
+  return {
+      images, labels, {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}, {}};
 }
 
 }  // namespace fulmen::data::vision

@@ -1,11 +1,9 @@
-#include <fulmen/data/file_bytes.h>
 #include <fulmen/data/rows.h>
-#include <fulmen/data/vision/images.h>
+#include <fulmen/data/vision/codecs.h>
 #include <fulmen/tensor/error.h>
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 
 namespace fulmen::data::vision {
 
@@ -16,7 +14,7 @@ constexpr const char* fix = "convert it to a binary PPM or PGM with 8 bits per v
 /// PGM and PPM: "P5 width height most" and the values, with comments from # to the end of a line.
 class PnmReader {
  public:
-  explicit PnmReader(const std::string& path) : path_(path), bytes_(read_file(path)) {}
+  PnmReader(const std::string& bytes, const std::string& path) : path_(path), bytes_(bytes) {}
 
   Tensor read() {
     if (bytes_.size() < 2 || bytes_[0] != 'P' || !std::strchr("2356", bytes_[1])) {
@@ -28,6 +26,7 @@ class PnmReader {
     const int64_t width = number("a width", 1, 1 << 16), height = number("a height", 1, 1 << 16);
     const int64_t most = number("the largest value", 1, 65535);
     if (most > 255) refuse(at_, str("the largest value is ", most, "; up to 255 are read"));
+    check_size(width, height, path_);
     if (!text) ++at_;  // one space
     const auto values = static_cast<size_t>(channels * width * height);
     // A value takes at least two bytes as text, one otherwise.
@@ -75,55 +74,12 @@ class PnmReader {
     return value;
   }
 
-  std::string path_, bytes_;
+  const std::string &path_, &bytes_;
   size_t at_ = 0;
 };
 
-/// Names in a folder, sorted, without hidden ones.
-std::vector<std::string> names_in(const std::string& folder, bool folders) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name[0] != '.' && entry.is_directory() == folders) names.push_back(name);
-  }
-  if (error) throw Error("E017", str(folder, ": cannot read the folder: ", error.message()), "check the path");
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 }  // namespace
 
-Tensor read_image(const std::string& path) { return PnmReader(path).read(); }
-
-ImageSet image_folder(const std::string& folder) {
-  ImageSet set;
-  set.classes = names_in(folder, true);
-  if (set.classes.empty()) {
-    throw Error("E017", str(folder, ": there are no folders in it"), "put the pictures of each class into a folder");
-  }
-  std::vector<Tensor> images;
-  std::vector<int64_t> labels;
-  std::string first;
-  for (size_t c = 0; c < set.classes.size(); ++c) {
-    for (const std::string& name : names_in(folder + "/" + set.classes[c], false)) {
-      const std::string path = folder + "/" + set.classes[c] + "/" + name;
-      images.push_back(read_image(path));
-      labels.push_back(static_cast<int64_t>(c));
-      if (first.empty()) first = path;
-      if (!(images.back().sizes() == images[0].sizes())) {
-        throw Error("E017",
-                    str(path, ": the picture is ", images.back().sizes(), ", but ", first, " is ", images[0].sizes()),
-                    "bring all pictures to one size and number of channels");
-      }
-    }
-  }
-  if (images.empty()) throw Error("E017", str(folder, ": there are no pictures in its folders"), "check the path");
-  std::vector<const Tensor*> all;
-  for (const Tensor& image : images) all.push_back(&image);
-  set.images = stack_rows(all);
-  set.labels = rows_of(std::span<const int64_t>(labels));
-  return set;
-}
+Tensor decode_pnm(const std::string& bytes, const std::string& path) { return PnmReader(bytes, path).read(); }
 
 }  // namespace fulmen::data::vision
