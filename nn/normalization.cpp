@@ -1,5 +1,7 @@
 #include <fulmen/autograd/ops/creation.h>
+#include <fulmen/autograd/ops/group_norm.h>
 #include <fulmen/autograd/ops/norm.h>
+#include <fulmen/autograd/ops/views.h>
 #include <fulmen/nn/init.h>
 #include <fulmen/nn/normalization.h>
 #include <fulmen/nn/print.h>
@@ -64,13 +66,13 @@ Tensor RMSNormImpl::forward(const Tensor& input) {
   return rms_norm(input, options.normalized_shape(), weight, options.eps());
 }
 
-template <size_t D, class Derived>
-BatchNormImplBase<D, Derived>::BatchNormImplBase(const BatchNormOptions& options_) : options(options_) {
-  BatchNormImplBase::reset();
+template <class Derived, class Options>
+NormImplBase<Derived, Options>::NormImplBase(const Options& options_) : options(options_) {
+  NormImplBase::reset();
 }
 
-template <size_t D, class Derived>
-void BatchNormImplBase<D, Derived>::reset() {
+template <class Derived, class Options>
+void NormImplBase<Derived, Options>::reset() {
   const int64_t features = options.num_features();
   const bool affine = options.affine(), tracked = options.track_running_stats();
   weight = this->register_parameter("weight", affine ? empty({features}) : Tensor(), affine);
@@ -81,16 +83,16 @@ void BatchNormImplBase<D, Derived>::reset() {
   reset_parameters();
 }
 
-template <size_t D, class Derived>
-void BatchNormImplBase<D, Derived>::reset_running_stats() {
+template <class Derived, class Options>
+void NormImplBase<Derived, Options>::reset_running_stats() {
   if (!options.track_running_stats()) return;
   running_mean.zero_();
   running_var.fill_(1);
   num_batches_tracked.zero_();
 }
 
-template <size_t D, class Derived>
-void BatchNormImplBase<D, Derived>::reset_parameters() {
+template <class Derived, class Options>
+void NormImplBase<Derived, Options>::reset_parameters() {
   reset_running_stats();
   if (!options.affine()) return;
   init::ones_(weight);
@@ -100,13 +102,13 @@ void BatchNormImplBase<D, Derived>::reset_parameters() {
 template <size_t D, class Derived>
 void BatchNormImplBase<D, Derived>::pretty_print(std::ostream& stream) const {
   Printed printed(stream, str("BatchNorm", D, "d"));
-  printed.arg(options.num_features()).arg("eps", options.eps());
-  if (options.momentum()) {
-    printed.arg("momentum", *options.momentum());
+  printed.arg(this->options.num_features()).arg("eps", this->options.eps());
+  if (this->options.momentum()) {
+    printed.arg("momentum", *this->options.momentum());
   } else {
     printed.arg("momentum", "None");
   }
-  printed.arg("affine", options.affine()).arg("track_running_stats", options.track_running_stats());
+  printed.arg("affine", this->options.affine()).arg("track_running_stats", this->options.track_running_stats());
 }
 
 template <size_t D, class Derived>
@@ -118,20 +120,51 @@ Tensor BatchNormImplBase<D, Derived>::forward(const Tensor& input) {
     FULMEN_CHECK(input.dim() == D + 2, "BatchNorm", D, "d: expected ", D + 2, "D input (got ", input.dim(),
                  "D input); got ", input);
   }
-  double momentum = options.momentum().value_or(0);
-  if (this->is_training() && num_batches_tracked.defined()) {
-    num_batches_tracked.add_(1);
+  double momentum = this->options.momentum().value_or(0);
+  if (this->is_training() && this->num_batches_tracked.defined()) {
+    this->num_batches_tracked.add_(1);
     // Without momentum the running statistics are the mean over all batches so far.
-    if (!options.momentum()) momentum = 1 / num_batches_tracked.item().toDouble();
+    if (!this->options.momentum()) momentum = 1 / this->num_batches_tracked.item().toDouble();
   }
-  const bool from_batch = this->is_training() || !running_mean.defined();
-  const bool update = this->is_training() && running_mean.defined();
-  return batch_norm(input, weight, bias, update || !from_batch ? running_mean : Tensor(),
-                    update || !from_batch ? running_var : Tensor(), from_batch, momentum, options.eps());
+  const bool from_batch = this->is_training() || !this->running_mean.defined();
+  const bool update = this->is_training() && this->running_mean.defined();
+  return batch_norm(input, this->weight, this->bias, update || !from_batch ? this->running_mean : Tensor(),
+                    update || !from_batch ? this->running_var : Tensor(), from_batch, momentum, this->options.eps());
 }
 
-template class BatchNormImplBase<1, BatchNorm1dImpl>;
-template class BatchNormImplBase<2, BatchNorm2dImpl>;
-template class BatchNormImplBase<3, BatchNorm3dImpl>;
+template <size_t D, class Derived>
+void InstanceNormImplBase<D, Derived>::pretty_print(std::ostream& stream) const {
+  Printed(stream, str("InstanceNorm", D, "d"))
+      .arg(this->options.num_features())
+      .arg("eps", this->options.eps())
+      .arg("momentum", this->options.momentum())
+      .arg("affine", this->options.affine())
+      .arg("track_running_stats", this->options.track_running_stats());
+}
+
+template <size_t D, class Derived>
+Tensor InstanceNormImplBase<D, Derived>::forward(const Tensor& input) {
+  FULMEN_CHECK(input.dim() == D + 1 || input.dim() == D + 2, "InstanceNorm", D, "d: expected ", D + 1, "D or ", D + 2,
+               "D input (got ", input.dim(), "D input); got ", input);
+  auto normalized = [&](const Tensor& x) {
+    FULMEN_CHECK(x.size(1) == this->options.num_features() || !(this->weight.defined() || this->running_mean.defined()),
+                 "InstanceNorm", D, "d: expected ", this->options.num_features(), " channels, got ", input);
+    return instance_norm(x, this->weight, this->bias, this->running_mean, this->running_var,
+                         this->is_training() || !this->options.track_running_stats(), this->options.momentum(),
+                         this->options.eps());
+  };
+  return input.dim() == D + 2 ? normalized(input) : normalized(input.unsqueeze(0)).squeeze(0);
+}
+
+#define FULMEN_NORM(Kind, D)                                            \
+  template class NormImplBase<Kind##Norm##D##dImpl, Kind##NormOptions>; \
+  template class Kind##NormImplBase<D, Kind##Norm##D##dImpl>;
+FULMEN_NORM(Batch, 1)
+FULMEN_NORM(Batch, 2)
+FULMEN_NORM(Batch, 3)
+FULMEN_NORM(Instance, 1)
+FULMEN_NORM(Instance, 2)
+FULMEN_NORM(Instance, 3)
+#undef FULMEN_NORM
 
 }  // namespace fulmen::nn
