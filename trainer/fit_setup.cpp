@@ -188,8 +188,7 @@ void FitLoop::sanity_check() {
       run.options.limit_val_batches == Amount(0)) {
     return;
   }
-  Generator &random = default_generator(), &device_random = default_generator(run.device);
-  const std::vector<uint64_t> random_state = random->state(), device_random_state = device_random->state();
+  const IsolateRng random_unchanged;
   run.mark_batch({});  // a checkpoint of this check is one of the beginning
   run.sanity_checking = true;
   run.call_callbacks({"on_sanity_check_start", LogRule::Forbidden}, &Callback::on_sanity_check_start);
@@ -208,8 +207,6 @@ void FitLoop::sanity_check() {
   run.metrics.clear();
   run.metrics.open(MetricBook::Page::Training, true);
   at_.validation_batches.clear();
-  random->set_state(random_state);
-  device_random->set_state(device_random_state);
 }
 
 void FitLoop::end() {

@@ -1,4 +1,5 @@
 #include <fulmen/autograd/grad_mode.h>
+#include <fulmen/tensor/warning.h>
 #include <fulmen/trainer/callbacks/batch_size_finder.h>
 #include <fulmen/trainer/fit_loop.h>
 #include <fulmen/trainer/trial.h>
@@ -27,14 +28,13 @@ Trial::Trial(Run& run)
       progress_(run.progress),
       metrics_(run.metrics),
       site_(run.metrics.site),
-      random_(default_generator()->state()),
-      device_random_(default_generator(run.device)->state()),
       batch_idx_(run.batch_idx),
       num_training_batches_(run.num_training_batches),
       val_check_batch_(run.val_check_batch),
       accumulate_grad_batches_(run.accumulate_grad_batches),
       should_stop_(run.should_stop),
       has_validated_(run.has_validated) {
+  random_.emplace();
   for (const auto& optimizer : run.optimizers.all()) {
     for (const auto& group : optimizer->param_groups()) initial_lrs_.push_back(group.initial_lr());
   }
@@ -96,8 +96,7 @@ void Trial::forget() {
   run.has_validated = has_validated_;
   run.in_trial = run.in_batch = run.validating = run.is_last_batch = run.stepped_in_batch = false;
   run.interrupted = interrupted;
-  default_generator()->set_state(random_);
-  default_generator(run.device)->set_state(device_random_);
+  random_.reset();
 }
 
 void Trial::train(std::shared_ptr<Callback> watching) {
@@ -149,6 +148,12 @@ std::optional<int64_t> Trial::samples() {
     if (const auto count = loader->source()->samples()) most = std::max(most.value_or(0), *count);
   }
   return most;
+}
+
+bool is_pointless_to_tune(const Run& run, const char* tuner) {
+  if (run.options.fast_dev_run <= 0) return false;
+  warn(str(tuner, ": nothing to find in a fast_dev_run"));
+  return true;
 }
 
 void Run::tune_evaluation() {

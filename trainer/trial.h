@@ -10,8 +10,17 @@ namespace fulmen::trainer {
 class Trial {
  public:
   explicit Trial(Run& run);
-  /// Everything back. Must be called, also after an exception.
-  void forget();
+  /// Searches; then everything is as before, also after an exception.
+  template <class Search>
+  void run(const Search& search) {
+    try {
+      search();
+    } catch (...) {
+      forget();
+      throw;
+    }
+    forget();
+  }
 
   /// Trains (in a fit), within the limits of the options; `watching` sees it.
   void train(std::shared_ptr<Callback> watching = nullptr);
@@ -23,6 +32,7 @@ class Trial {
   std::optional<int64_t> samples();
 
  private:
+  void forget();
   Engines evaluation_loaders() const;
   void keep_samplers(const Engines& loaders);
 
@@ -40,10 +50,13 @@ class Trial {
   MetricBook metrics_;
   HookSite site_;
   Checkpoint state_;
-  std::vector<uint64_t> random_, device_random_;
+  std::optional<IsolateRng> random_;
   std::vector<SamplerState> samplers_;
   int64_t batch_idx_, num_training_batches_, val_check_batch_, accumulate_grad_batches_;
   bool should_stop_, has_validated_;
 };
+
+/// Warns that `tuner` has nothing to find in a fast_dev_run; false elsewhere.
+bool is_pointless_to_tune(const Run& run, const char* tuner);
 
 }  // namespace fulmen::trainer

@@ -74,14 +74,6 @@ struct Rows {
   Breaker* breaker;
 };
 
-Batch whole_plane() {
-  auto loader = plane(false, 37);
-  Batch all;
-  loader.begin_epoch();
-  loader.next(all);
-  return all;
-}
-
 /// A fit that may break; returns its error, or leaves final.ckpt.
 std::string fit_once(Breaker breaker, int64_t window, int64_t workers, const std::string& folder,
                      const std::string& from) {

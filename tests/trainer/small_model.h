@@ -57,6 +57,15 @@ inline data::DataLoader<Batch> plane(bool shuffle, int64_t batch_size = 5, int64
   return data::DataLoader<Batch>(Batch(x, y), {.batch_size = batch_size, .shuffle = shuffle});
 }
 
+/// All samples of it as one batch.
+inline Batch whole_plane() {
+  auto loader = plane(false, 37);
+  Batch all;
+  loader.begin_epoch();
+  loader.next(all);
+  return all;
+}
+
 /// A trainer that says nothing and writes nothing.
 inline TrainerOptions quiet(int64_t max_epochs) {
   TrainerOptions options;

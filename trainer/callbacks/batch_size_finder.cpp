@@ -133,8 +133,7 @@ class BatchSizeFinder::Search {
 void BatchSizeFinder::scale_batch_size(Trainer& trainer) {
   Run& run = *trainer.run_;
   found_.reset();
-  if (run.options.fast_dev_run > 0) {
-    warn("BatchSizeFinder: nothing to find in a fast_dev_run");
+  if (is_pointless_to_tune(run, "BatchSizeFinder")) {
     if (exits_) throw TunerExit();
     return;
   }
@@ -150,19 +149,12 @@ void BatchSizeFinder::scale_batch_size(Trainer& trainer) {
                 "make it a public member of that name, or one of the hyperparameters in a public member `hp`");
   }
   Trial trial(run);
-  auto search = [&] {
+  trial.run([&] {
     run.options.limit_train_batches = 1.0;
     run.options.limit_val_batches = options_.steps_per_trial;
     run.options.max_steps = options_.steps_per_trial;
     found_ = Search(options_, run, trial).run();
-  };
-  try {
-    search();
-  } catch (...) {
-    trial.forget();
-    throw;
-  }
-  trial.forget();
+  });
   if (exits_) throw TunerExit();
 }
 

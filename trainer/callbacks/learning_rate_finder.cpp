@@ -139,15 +139,14 @@ std::string LearningRateFinder::find_attribute(Trainer& trainer) const {
 void LearningRateFinder::lr_find(Trainer& trainer) {
   Run& run = *trainer.run_;
   sweep_.reset();
-  if (run.options.fast_dev_run > 0) {
-    warn("LearningRateFinder: nothing to find in a fast_dev_run");
+  if (is_pointless_to_tune(run, "LearningRateFinder")) {
     if (exits_) throw TunerExit();
     return;
   }
   check_fit(run);
   const std::string attribute = find_attribute(trainer);
   Trial trial(run);
-  auto search = [&] {
+  trial.run([&] {
     optim::Optimizer& optimizer = run.optimizers[0];
     for (auto& group : optimizer.param_groups()) {
       group.options().set_lr(options_.min_lr);
@@ -162,14 +161,7 @@ void LearningRateFinder::lr_find(Trainer& trainer) {
     trial.train(recorder);
     sweep_ = LearningRateSweep{options_.mode, options_.min_lr, options_.max_lr, recorder->lr, recorder->loss};
     sweep_->lr.resize(std::min(sweep_->lr.size(), sweep_->loss.size()));
-  };
-  try {
-    search();
-  } catch (...) {
-    trial.forget();
-    throw;
-  }
-  trial.forget();
+  });
   run.request_training_data();
   if (!attribute.empty() && !run.interrupted) apply_suggestion(trainer, attribute);
   if (exits_) throw TunerExit();

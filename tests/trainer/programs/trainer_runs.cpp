@@ -128,14 +128,6 @@ class OnPairs : public LightningModule<Pair, Tensor> {
   nn::Dropout dropout = register_module("dropout", nn::Dropout(0.3));
 };
 
-Batch whole_plane() {
-  auto loader = plane(false, 37);
-  Batch all;
-  loader.begin_epoch();
-  loader.next(all);
-  return all;
-}
-
 /// A stream: nobody knows which batch is the last.
 class Stream {
  public:
