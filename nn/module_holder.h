@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/nn/call_observer.h>
 #include <fulmen/nn/module.h>
 
 namespace fulmen::nn {
@@ -61,6 +62,8 @@ class ModuleHolder : public ModuleHolderTag {
   /// forward() of the module.
   template <class... Args>
   auto operator()(Args&&... args) {
+    if (detail::call_observer) [[unlikely]]
+      return detail::observed_call(*get(), std::forward<Args>(args)...);
     return get()->forward(std::forward<Args>(args)...);
   }
   /// operator[] of the module (containers).

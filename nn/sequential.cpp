@@ -41,11 +41,25 @@ const AnyModule& SequentialImpl::checked(size_t index) const {
 }
 
 AnyValue SequentialImpl::run(size_t index, detail::AnyArguments inputs) {
+  if (detail::call_observer) [[unlikely]]
+    return observed_run(index, inputs);
   if (!autograd::anomaly_enabled()) [[likely]]
     return modules_[index].forward_values(inputs);
   const Module& child = *children_[index].value();
   autograd::CallScope scope(children_[index].key() + " (" + short_type_name(typeid(child)) + ")");
   return modules_[index].forward_values(inputs);
+}
+
+AnyValue SequentialImpl::observed_run(size_t index, detail::AnyArguments inputs) {
+  const auto tensor_in = [](AnyValue& value) {
+    if (const auto* tensor = value.try_get<Tensor>()) return *tensor;
+    const auto* pair = value.try_get<std::tuple<Tensor, Tensor>>();  // GRU and its like: output and state
+    return pair ? std::get<0>(*pair) : Tensor();
+  };
+  const Tensor input = inputs.empty() ? Tensor() : tensor_in(inputs[0]);
+  AnyValue result = modules_[index].forward_values(inputs);
+  detail::call_observer->called(*children_[index].value(), input, tensor_in(result));
+  return result;
 }
 
 AnyValue SequentialImpl::forward_any(detail::AnyArguments inputs) {

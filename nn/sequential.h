@@ -96,6 +96,7 @@ class SequentialImpl : public Cloneable<SequentialImpl> {
  private:
   /// One module's forward; anomaly mode hears its name.
   AnyValue run(size_t index, detail::AnyArguments inputs);
+  AnyValue observed_run(size_t index, detail::AnyArguments inputs);
   const AnyModule& checked(size_t index) const;
   AnyModule& checked(size_t index) { return const_cast<AnyModule&>(std::as_const(*this).checked(index)); }
   std::vector<AnyModule> modules_;

@@ -51,6 +51,8 @@ struct LoadOptions {
   /// False loads the weights that fit and leaves the others at their initial values. Not set: the model's
   /// strict_loading.
   std::optional<bool> strict = {};
+  /// Where the model shall lie. Whatever device it was trained on, a checkpoint is read on the CPU.
+  Device map_location = kCPU;
 };
 
 /// A model from a checkpoint: constructed from the hyperparameters in the file, then given its weights and transforms.
@@ -76,6 +78,7 @@ std::shared_ptr<M> load_from_checkpoint(const std::string& path, const HparamOve
     if (const std::string& state = checkpoint.text("data_module"); !state.empty()) module->load_state_dict(state);
   } else {
     detail::restore_module(*module, checkpoint, path, options.strict.value_or(module->strict_loading));
+    if (options.map_location != Device(kCPU)) module->to(options.map_location);
   }
   return module;
 }

@@ -95,6 +95,21 @@ class AnyLightningModule : public nn::Module, public Hooks {
   /// Only this optimizer's parameters require gradients, until untoggle_optimizer.
   void toggle_optimizer(const optim::Optimizer& optimizer);
   void untoggle_optimizer();
+  /// toggle_optimizer while the returned object lives: `const auto only = toggled_optimizer(optimizer(0));`. An
+  /// exception untoggles, too.
+  [[nodiscard]] auto toggled_optimizer(const optim::Optimizer& optimizer) {
+    struct Toggled {
+      Toggled(AnyLightningModule& module_, const optim::Optimizer& optimizer_) : module(module_) {
+        module.toggle_optimizer(optimizer_);
+      }
+      ~Toggled() { module.untoggle_optimizer(); }
+      Toggled(const Toggled&) = delete;
+      AnyLightningModule& module;
+    };
+    return Toggled(*this, optimizer);
+  }
+  /// If it is set, a fit begins by forwarding it, and ModelSummary shows what sizes every layer takes and gives.
+  Tensor example_input_array;
   /// Where the first parameter lies, and what it is made of.
   Device device() const;
   ScalarType dtype() const;
@@ -139,6 +154,7 @@ class AnyLightningModule : public nn::Module, public Hooks {
   friend class Trainer;
   friend struct Run;
   friend class FitLoop;
+  friend class ModelSummary;
   void add_transform(std::string name, std::shared_ptr<data::Preprocessor> transform);
   void log_unattached(std::string_view name);
   void remember_modes();

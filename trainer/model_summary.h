@@ -7,7 +7,9 @@ class Module;
 
 namespace fulmen::trainer {
 
-/// Prints a table of the model's layers and their numbers of parameters to standard error when a fit begins.
+/// Prints a table of the model's layers and their numbers of parameters to standard error when a fit begins; with the
+/// sizes that each takes and gives if the module has an example_input_array ("?" for a layer whose forward is called
+/// directly).
 class ModelSummary : public Callback {
  public:
   /// Layers nested deeper than `max_depth` are counted in the one above.

@@ -1,5 +1,4 @@
 #pragma once
-#include <fulmen/data/dict.h>
 #include <fulmen/trainer/callback.h>
 
 #include <memory>
@@ -8,12 +7,16 @@
 
 namespace fulmen::trainer {
 
-/// Writes predictions to a file while they are made, one line per sample: CSV ("predictions.csv"), or JSON Lines
-/// ("predictions.jsonl"). Every line begins with the sample's index in its dataset. Predictions are a Tensor [n, ...]
-/// or a Dict of such tensors; for another type override write().
+class PredictionFile;
+
+/// Writes predictions to a file while they are made, a row per sample: CSV ("predictions.csv"), JSON Lines
+/// ("predictions.jsonl") or NumPy ("predictions.npy"). Lines begin with the sample's index in its dataset; in the .npy
+/// file row i is sample i. A prediction is a Tensor [n, ...], a Dict of such tensors or a struct of them, whose members
+/// are named by its fields() if it has one; several tensors make a structured array in a .npy file. For another type
+/// override write().
 class PredictionWriter : public Callback {
  public:
-  /// Throws E016 unless the path ends in .csv or .jsonl. The file is made when the first prediction comes.
+  /// Throws E016 unless the path ends in .csv, .jsonl or .npy. The file is made when the first prediction comes.
   explicit PredictionWriter(std::string path);
   ~PredictionWriter() override;
   void on_predict_start(Trainer&, Module&) override;
@@ -25,11 +28,10 @@ class PredictionWriter : public Callback {
   virtual void write(const AnyRef& prediction, std::span<const int64_t> samples);
 
  private:
-  struct File;
   std::string path_;
-  bool json_;
   int64_t written_ = 0;
-  std::unique_ptr<File> file_;
+  std::unique_ptr<PredictionFile> file_;
+  Trainer* trainer_ = nullptr;
 };
 
 }  // namespace fulmen::trainer

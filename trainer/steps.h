@@ -27,6 +27,8 @@ class ModuleSteps {
   /// A hyperparameter, or another number of the module, by name (detail::tunables_of).
   virtual std::optional<double> number(const std::string& name) = 0;
   virtual bool set_number(const std::string& name, double value) = 0;
+  /// forward(example_input_array); false if the module has no forward of a Tensor.
+  virtual bool forward_example() = 0;
   virtual AnyRef ref(const void* batch) const = 0;
   virtual int64_t batch_size(const void* batch) const = 0;
   /// The three transfer hooks.
@@ -50,6 +52,8 @@ class ModuleSteps {
 
   /// Computes the prediction of a batch and keeps it, on the CPU, until the next call.
   virtual AnyRef predict_step(const void* batch, int64_t batch_idx, int64_t dataloader_idx) = 0;
+  /// Its tensors under their names: those of its fields(), or of a Dict; empty if it holds none.
+  virtual std::vector<std::pair<std::string, Tensor>> prediction_tensors() = 0;
   virtual void on_predict_batch_end(const void* batch, int64_t batch_idx, int64_t dataloader_idx) = 0;
   /// Hands the kept prediction to whoever asked for predictions; false to stop.
   virtual bool deliver(int64_t batch_idx, int64_t dataloader_idx) = 0;
@@ -153,6 +157,15 @@ class StepsOf final : public ModuleSteps {
     }
     return true;
   }
+  bool forward_example() override {
+    if constexpr (requires { module_.forward(module_.example_input_array); }) {
+      const Tensor& example = module_.example_input_array;
+      module_.forward(
+          example.to(module_.device(), example.is_floating_point() ? module_.dtype() : example.scalar_type()));
+      return true;
+    }
+    return false;
+  }
   AnyRef ref(const void* batch) const override { return {batch, typeid(B)}; }
   int64_t batch_size(const void* batch) const override { return data::batch_size(in(batch)); }
   void transfer(void* batch, Device device, int64_t loader) override {
@@ -225,6 +238,20 @@ class StepsOf final : public ModuleSteps {
   }
   void on_predict_batch_end(const void* batch, int64_t i, int64_t loader) override {
     typed().on_predict_batch_end(*prediction_, in(batch), i, loader);
+  }
+  std::vector<std::pair<std::string, Tensor>> prediction_tensors() override {
+    std::vector<std::pair<std::string, Tensor>> tensors;
+    const auto add = [&tensors]<class T>(const std::string& name, T& member) {
+      if constexpr (std::is_same_v<T, Tensor>) tensors.emplace_back(name, member.detach());
+    };
+    if constexpr (std::is_same_v<P, Tensor>) {
+      add("prediction", *prediction_);
+    } else if constexpr (requires { prediction_->fields(add); }) {
+      prediction_->fields(add);
+    } else if constexpr (requires { data::to_device(P(*prediction_), Device(kCPU)); }) {
+      data::for_each_tensor(*prediction_, add);
+    }
+    return tensors;
   }
   bool deliver(int64_t i, int64_t loader) override {
     const bool more = !sink_ || sink_(std::move(*prediction_), i, loader);

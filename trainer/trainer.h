@@ -298,6 +298,8 @@ class Trainer {
   friend class Tuner;
   friend class LearningRateFinder;
   friend class BatchSizeFinder;
+  friend class ModelSummary;
+  friend class PredictionWriter;
   friend class StochasticWeightAveraging;
   friend struct Run;
 

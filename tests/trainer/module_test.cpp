@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fulmen/tensor/cuda.h>
 #include <tests/message_of.h>
 
 #include "small_model.h"
@@ -134,6 +135,22 @@ TEST_SUITE("trainer") {
     CHECK(wider.net->parameters()[0].equal(net.net->parameters()[0]));
     CHECK(mentions(message_of([&] { load_from_checkpoint<Wider>(folder.path("a.ckpt")); }), "more.weight"));
     load_from_checkpoint<Wider>(folder.path("a.ckpt"), {}, {.strict = false});
+  }
+
+  TEST_CASE("map_location: where a loaded model lies") {
+    TemporaryFolder folder;
+    SmallModel net = model();
+    Trainer trainer(quiet(1));
+    trainer.fit(net, plane(false));
+    trainer.save_checkpoint(folder.path("a.ckpt"));
+    CHECK(load_from_checkpoint<SmallModel>(folder.path("a.ckpt"))->device() == Device(kCPU));
+    auto on_cuda = [&] { return load_from_checkpoint<SmallModel>(folder.path("a.ckpt"), {}, {.map_location = kCUDA}); };
+    if (cuda::is_available()) {
+      CHECK(on_cuda()->device() == Device(kCUDA, 0));
+      CHECK(on_cuda()->net->parameters()[0].cpu().equal(net.net->parameters()[0].cpu()));
+    } else {
+      CHECK(message_of(on_cuda).find("E018: there is no device cuda") == 0);
+    }
   }
 
   TEST_CASE("seed_everything and IsolateRng") {

@@ -127,16 +127,26 @@ TEST_SUITE("trainer") {
     struct Toggling : TwoOptimizers {
       StepOutput training_step(const Batch&, int64_t) override {
         toggle_optimizer(optimizer(0));
-        during = {first->weight.requires_grad(), second->weight.requires_grad()};
+        during = learning();
         untoggle_optimizer();
-        after = {first->weight.requires_grad(), second->weight.requires_grad()};
+        after = learning();
+        try {
+          const auto only = toggled_optimizer(optimizer(1));
+          during_scope = learning();
+          throw 1;
+        } catch (int) {
+          after_scope = learning();
+        }
         return {};
       }
-      std::pair<bool, bool> during, after;
+      std::pair<bool, bool> learning() const { return {first->weight.requires_grad(), second->weight.requires_grad()}; }
+      std::pair<bool, bool> during, after, during_scope, after_scope;
     } model;
     Trainer(quiet(1)).fit(model, plane(false));
     CHECK(model.during == std::pair(true, false));
     CHECK(model.after == std::pair(true, true));
+    CHECK(model.during_scope == std::pair(false, true));
+    CHECK(model.after_scope == std::pair(true, true));
   }
 
   TEST_CASE("optimizers and options that contradict each other are refused (E016, E011)") {

@@ -3,7 +3,6 @@
 #include <fulmen/autograd/ops/join.h>
 #include <fulmen/trainer/early_stopping.h>
 #include <fulmen/trainer/lr_monitor.h>
-#include <fulmen/trainer/prediction_writer.h>
 #include <fulmen/trainer/progress_bar.h>
 #include <fulmen/trainer/regression.h>
 #include <signal.h>
@@ -191,34 +190,6 @@ TEST_SUITE("trainer") {
     CHECK(message_of([&] { trainer.predict(model, planes); }).find("E016: predict: one list") == 0);
     planes.loaders = 0;
     CHECK(message_of([&] { trainer.predict(model, planes); }).find("there is no loader") != std::string::npos);
-  }
-
-  TEST_CASE("PredictionWriter: one line per sample with its index") {
-    TemporaryFolder folder;
-    SmallModel model(SmallModel::Hparams{});
-    fit_target(model);
-    std::vector<Tensor> predictions;
-    for (const char* name : {"p.csv", "p.jsonl"}) {
-      TrainerOptions options = quiet(1);
-      options.callbacks = {std::make_shared<PredictionWriter>(folder.path(name))};
-      manual_seed(9);
-      predictions = Trainer(options).predict(model, plane(true, 3, 4));
-    }
-    std::string csv = "index,prediction\n", jsonl;
-    manual_seed(9);
-    auto loader = plane(true, 3, 4);
-    loader.begin_epoch();
-    Batch batch;
-    for (size_t b = 0; loader.next(batch); ++b) {
-      for (size_t row = 0; row < loader.indices().size(); ++row) {
-        const double value = predictions[b][static_cast<int64_t>(row)].item<double>();
-        csv += std::to_string(loader.indices()[row]) + "," + str(value) + "\n";
-        jsonl += Json{{"index", loader.indices()[row]}, {"prediction", value}}.dump() + "\n";
-      }
-    }
-    CHECK(contents(folder.path("p.csv")) == csv);
-    CHECK(contents(folder.path("p.jsonl")) == jsonl);
-    CHECK_THROWS_AS(PredictionWriter("p.txt"), Error);
   }
 
   TEST_CASE("LearningRateMonitor logs the rates of an epoch or a step") {

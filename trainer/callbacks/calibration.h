@@ -13,6 +13,10 @@ struct ClassPrediction {
   Tensor label;          ///< int64 [n], the most probable class
   Tensor confidence;     ///< float [n], its probability
   Tensor entropy;        ///< float [n], in nats: 0 when certain, log(classes) when nothing is known
+
+  void fields(auto&& f) {
+    f("label", label), f("confidence", confidence), f("entropy", entropy), f("probabilities", probabilities);
+  }
 };
 
 /// The number by which logits are divided so that confidence is the share of right answers (Guo et al. 2017,

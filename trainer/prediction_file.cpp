@@ -1,0 +1,182 @@
+#include <fulmen/tensor/error.h>
+#include <fulmen/trainer/prediction_file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+namespace fulmen::trainer {
+namespace {
+
+/// [rows, width] of float64.
+Tensor as_numbers(const Tensor& tensor) {
+  const int64_t rows = tensor.size(0);
+  return tensor.to(kDouble).reshape({rows, rows > 0 ? tensor.numel() / rows : 1}).contiguous();
+}
+std::span<const double> numbers_of_row(const Tensor& numbers, size_t row) {
+  const auto width = static_cast<size_t>(numbers.size(1));
+  return {static_cast<const double*>(numbers.const_data_ptr()) + row * width, width};
+}
+
+/// One line per sample: index, then every number.
+class CsvFile final : public PredictionFile {
+ public:
+  explicit CsvFile(const std::string& path) : PredictionFile(path) {}
+  void write(const NamedTensors& prediction, std::span<const int64_t> samples) override {
+    std::vector<Tensor> columns;
+    std::string text = begun_ ? "" : "index";
+    for (const auto& [name, tensor] : prediction) {
+      columns.push_back(as_numbers(tensor));
+      const int64_t width = columns.back().size(1);
+      for (int64_t k = 0; k < width && !begun_; ++k) text += "," + name + (width > 1 ? "_" + std::to_string(k) : "");
+    }
+    if (!begun_) text += "\n";
+    begun_ = true;
+    for (size_t row = 0; row < samples.size(); ++row) {
+      text += std::to_string(samples[row]);
+      for (const Tensor& column : columns) {
+        for (const double number : numbers_of_row(column, row)) text += "," + str(number);
+      }
+      text += "\n";
+    }
+    put(text);
+  }
+
+ private:
+  bool begun_ = false;
+};
+
+/// One object per sample.
+class JsonLinesFile final : public PredictionFile {
+ public:
+  explicit JsonLinesFile(const std::string& path) : PredictionFile(path) {}
+  void write(const NamedTensors& prediction, std::span<const int64_t> samples) override {
+    std::vector<Tensor> columns;
+    for (const auto& named : prediction) columns.push_back(as_numbers(named.second));
+    for (size_t row = 0; row < samples.size(); ++row) {
+      nlohmann::ordered_json object = {{"index", samples[row]}};
+      for (size_t k = 0; k < columns.size(); ++k) {
+        const std::span<const double> numbers = numbers_of_row(columns[k], row);
+        auto& value = object[prediction[k].first];
+        if (numbers.size() == 1) {
+          value = numbers[0];
+        } else {
+          value = std::vector<double>(numbers.begin(), numbers.end());
+        }
+      }
+      put(object.dump() + "\n");
+    }
+  }
+};
+
+/// NumPy's format, version 1.0. Row i of the array is sample i of the dataset; samples that were not predicted are
+/// zeros. A prediction of several tensors is a structured array. The number of rows is written at the end: until then
+/// the array has none.
+class NpyFile final : public PredictionFile {
+ public:
+  explicit NpyFile(const std::string& path) : PredictionFile(path) {}
+  void write(const NamedTensors& prediction, std::span<const int64_t> samples) override {
+    std::vector<Tensor> columns;
+    for (const auto& named : prediction) {
+      const Tensor& tensor = named.second;
+      columns.push_back((tensor.scalar_type() == kBFloat16 ? tensor.to(kFloat) : tensor).contiguous());
+    }
+    if (header_bytes_ == 0) begin(prediction, columns);
+    for (size_t row = 0; row < samples.size(); ++row) {
+      if (samples[row] != next_) go_to(header_bytes_ + samples[row] * row_bytes_);
+      for (const Tensor& column : columns) {
+        const size_t bytes = bytes_of_row(column);
+        put(static_cast<const char*>(column.const_data_ptr()) + row * bytes, bytes);
+      }
+      next_ = samples[row] + 1;
+      rows_ = std::max(rows_, next_);
+    }
+  }
+  void finish() override {
+    if (header_bytes_ > 0) {
+      go_to(0);
+      put(header());
+    }
+    PredictionFile::finish();
+  }
+
+ private:
+  static size_t bytes_of_row(const Tensor& column) {
+    return column.size(0) == 0 ? 0 : column.nbytes() / static_cast<size_t>(column.size(0));
+  }
+  static std::string type_of(const Tensor& column) {
+    const char* kind = column.scalar_type() == kBool             ? "b"
+                       : column.scalar_type() == kByte           ? "u"
+                       : is_floating_point(column.scalar_type()) ? "f"
+                                                                 : "i";
+    const size_t bytes = column.element_size();
+    return str("'", bytes == 1 ? "|" : "<", kind, bytes, "'");
+  }
+  /// "3, 4, " of a column whose rows are [3, 4].
+  static std::string sizes_of_row(const Tensor& column) {
+    std::string text;
+    for (int64_t d = 1; d < column.dim(); ++d) text += std::to_string(column.size(d)) + ", ";
+    return text;
+  }
+  void begin(const NamedTensors& prediction, const std::vector<Tensor>& columns) {
+    for (const Tensor& column : columns) row_bytes_ += static_cast<int64_t>(bytes_of_row(column));
+    if (columns.size() == 1) {
+      type_ = type_of(columns[0]);
+      sizes_ = sizes_of_row(columns[0]);
+    } else {
+      for (size_t k = 0; k < columns.size(); ++k) {
+        type_ += str(k == 0 ? "[" : ", ", "('", prediction[k].first, "', ", type_of(columns[k]), ", (",
+                     sizes_of_row(columns[k]), "))");
+      }
+      type_ += "]";
+    }
+    header_bytes_ = static_cast<int64_t>(header().size());
+    put(header());
+  }
+  /// As long for every number of rows.
+  std::string header() const {
+    std::string text = str("{'descr': ", type_, ", 'fortran_order': False, 'shape': (", rows_, ", ", sizes_, "), }");
+    const size_t longest = text.size() + 20 - std::to_string(rows_).size(), preamble = 10;
+    const size_t bytes = (preamble + longest + 1 + 63) / 64 * 64;
+    text.resize(bytes - preamble - 1, ' ');
+    const size_t length = bytes - preamble;
+    FULMEN_CHECK(length < 65536, "PredictionWriter: the prediction has too many tensors for a .npy file");
+    return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(length & 255) + static_cast<char>(length >> 8) +
+           text + "\n";
+  }
+
+  std::string type_, sizes_;
+  int64_t header_bytes_ = 0, row_bytes_ = 0, rows_ = 0, next_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<PredictionFile> PredictionFile::create(const std::string& path) {
+  if (path.ends_with(".jsonl")) return std::make_unique<JsonLinesFile>(path);
+  if (path.ends_with(".npy")) return std::make_unique<NpyFile>(path);
+  return std::make_unique<CsvFile>(path);
+}
+bool PredictionFile::knows(const std::string& path) {
+  return path.ends_with(".csv") || path.ends_with(".jsonl") || path.ends_with(".npy");
+}
+
+PredictionFile::PredictionFile(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "wb")) {
+  if (!file_) failed();
+}
+PredictionFile::~PredictionFile() {
+  if (file_) std::fclose(file_);
+}
+void PredictionFile::failed() const { fail(str("PredictionWriter: cannot write ", path_, ": ", std::strerror(errno))); }
+void PredictionFile::put(const void* data, size_t bytes) {
+  if (std::fwrite(data, 1, bytes, file_) != bytes) failed();
+}
+void PredictionFile::go_to(int64_t position) {
+  if (::fseeko(file_, position, SEEK_SET) != 0) failed();
+}
+void PredictionFile::finish() {
+  if (std::fclose(std::exchange(file_, nullptr)) != 0) failed();
+}
+
+}  // namespace fulmen::trainer
