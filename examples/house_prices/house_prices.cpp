@@ -18,6 +18,7 @@ struct HousePrices : LightningModule<data::Example<>, Tensor> {
     }
   };
   explicit HousePrices(Hparams h) : hp(save_hyperparameters(h)) {
+    FULMEN_CHECK(hp.members > 0, "--members is ", hp.members, "; at least one network has to be there");
     for (int64_t member = 0; member < hp.members; ++member) {
       nn::Sequential net;
       int64_t width = hp.features;
@@ -71,8 +72,12 @@ void test(const std::string& csv, const std::string& ckpt, const TrainerOptions&
   const auto model = load_from_checkpoint<HousePrices>(ckpt);
   const auto table = data::read_csv(csv, model->features.csv_options()).drop(model->hp.drop);
   const auto rows = data::split(table, {model->hp.test_fraction, 0.1}, model->hp.seed)[0];
-  const Tensor prices = concat(Trainer(options).predict(*model, loader(*model, rows))).select(1, 0);
-  print_result(RegressionScore(prices, rows.tensor(model->hp.target)).metrics("test_"), watch.seconds());
+  const Tensor predicted = concat(Trainer(options).predict(*model, loader(*model, rows)));
+  const Tensor price = predicted.select(1, 0), from = predicted.select(1, 1), to = predicted.select(1, 2);
+  const Tensor paid = rows.tensor(model->hp.target).to(price.scalar_type());
+  Metrics metrics = RegressionScore(price, paid).metrics("test_");
+  metrics.set("test_coverage", (paid >= from).logical_and(paid <= to).to(kDouble).mean().item<double>());
+  print_result(metrics, watch.seconds());
 }
 
 void fit(const std::string& csv, const std::string& out, HousePrices::Hparams hp, TrainerOptions options) {

@@ -42,6 +42,7 @@ TEST_SUITE("examples") {
     const Finished test = house_prices(folder, "test --data sales.csv");
     REQUIRE_MESSAGE(test.status == 0, test.error);
     CHECK(nlohmann::json::parse(test.output).at("test_rmse") == result.at("test_rmse"));
+    CHECK(result.at("test_coverage").get<double>() > 0.7);  // of a 90 % interval, after few epochs
 
     // New houses: other order of columns, no price, a kind nobody has seen.
     write(folder, "new.csv", "kind,age,area\nhouse,10,100\nflat,,60\ncastle,5,120\n");
