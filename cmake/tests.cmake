@@ -125,8 +125,12 @@ foreach(suite op_table conformance)
         fulmen_add_test(op_table_cublas_${rows} LABELS op_table cuda
           COMMAND ${CMAKE_COMMAND} -E env FULMEN_GEMM=cublas $<TARGET_FILE:op_table> --device cuda --filter ${rows})
       endforeach()
+      # And convolutions through the emulated cuDNN.
+      fulmen_add_test(op_table_cudnn LABELS op_table cuda
+        COMMAND ${CMAKE_COMMAND} -E env FULMEN_CONV=cudnn $<TARGET_FILE:op_table> --device cuda --filter conv)
       # Rows fail here, as they must; so nothing of what is printed is for count_tests.
       fulmen_add_test(cublas_missing LABELS cuda COMMAND sh -c "FULMEN_GEMM=cublas FULMEN_EMU_LIBRARIES=none '$<TARGET_FILE:op_table>' --device cuda --filter linear | grep -q 'FULMEN_GEMM=cublas needs libcublasLt, which cannot be loaded: tried libcublasLt.so.13'")
+      fulmen_add_test(cudnn_missing LABELS cuda COMMAND sh -c "FULMEN_CONV=cudnn FULMEN_EMU_LIBRARIES=none '$<TARGET_FILE:op_table>' --device cuda --filter conv | grep -q 'FULMEN_CONV=cudnn needs libcudnn, which cannot be loaded: tried libcudnn.so.9'")
     endif()
     if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "" AND NOT FULMEN_ONE_ISA)
       fulmen_add_test(op_rows LABELS checks COMMAND ${PROJECT_SOURCE_DIR}/scripts/check_op_rows $<TARGET_FILE:op_table>)

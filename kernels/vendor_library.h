@@ -23,6 +23,9 @@ class VendorLibrary {
   const std::string& file() const { return file_; }
   /// A function of the library; null if it has none of this name, and if the library is not available.
   void* find(const char* function) const;
+  /// Fills a table of pointers to the functions of these names. Returns the first name that the library lacks; null if
+  /// it has them all.
+  const char* fill(void** table, std::initializer_list<const char*> functions) const;
   /// Throws Error E018 if it is not available: what asked for it, what was tried, how to fix it.
   void require(const char* wanted_by, const char* remedy) const;
 

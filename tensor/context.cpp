@@ -1,3 +1,4 @@
+#include <fulmen/kernels/conv_settings.h>
 #include <fulmen/kernels/gemm_settings.h>
 #include <fulmen/tensor/context.h>
 #include <fulmen/tensor/cuda.h>
@@ -12,17 +13,22 @@ namespace {
 
 std::atomic<Float32MatmulPrecision> precision_now{Float32MatmulPrecision::HIGHEST};
 
-/// The environment variable FULMEN_GEMM.
-GemmBackend backend_from_environment() {
-  const char* text = std::getenv("FULMEN_GEMM");
+/// An environment variable that says own, auto (or nothing), or the name of NVIDIA's library.
+template <class Backend>
+Backend from_environment(const char* variable, const char* vendor, Backend vendors) {
+  const char* text = std::getenv(variable);
   const std::string name = text ? text : "auto";
-  if (name == "own") return GemmBackend::own;
-  if (name == "cublas") return GemmBackend::cublas;
-  FULMEN_CHECK(name == "auto" || name.empty(), "FULMEN_GEMM is '", name, "'; it can be own, cublas or auto");
-  return GemmBackend::automatic;
+  if (name == "own") return Backend::own;
+  if (name == vendor) return vendors;
+  FULMEN_CHECK(name == "auto" || name.empty(), variable, " is '", name, "'; it can be own, ", vendor, " or auto");
+  return Backend::automatic;
 }
-std::atomic<GemmBackend>& backend_now() {
-  static std::atomic<GemmBackend> backend{backend_from_environment()};
+std::atomic<GemmBackend>& gemm_backend_now() {
+  static std::atomic<GemmBackend> backend{from_environment("FULMEN_GEMM", "cublas", GemmBackend::cublas)};
+  return backend;
+}
+std::atomic<ConvBackend>& conv_backend_now() {
+  static std::atomic<ConvBackend> backend{from_environment("FULMEN_CONV", "cudnn", ConvBackend::cudnn)};
   return backend;
 }
 
@@ -61,10 +67,13 @@ std::string get_float32_matmul_precision() {
 }
 
 namespace cuda {
-void set_gemm_backend(GemmBackend backend) { backend_now() = backend; }
-GemmBackend gemm_backend() { return backend_now().load(std::memory_order_relaxed); }
+void set_gemm_backend(GemmBackend backend) { gemm_backend_now() = backend; }
+GemmBackend gemm_backend() { return gemm_backend_now().load(std::memory_order_relaxed); }
+void set_conv_backend(ConvBackend backend) { conv_backend_now() = backend; }
+ConvBackend conv_backend() { return conv_backend_now().load(std::memory_order_relaxed); }
 }  // namespace cuda
 
+ConvBackend conv_backend_setting() { return cuda::conv_backend(); }
 GemmSettings gemm_settings() { return {cuda::gemm_backend(), globalContext().allowTF32CuBLAS()}; }
 
 }  // namespace fulmen

@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/kernels/conv_settings.h>
 #include <fulmen/kernels/gemm_settings.h>
 #include <fulmen/tensor/device.h>
 
@@ -188,6 +189,13 @@ bool is_capturing();
 /// libcublasLt cannot be loaded.
 void set_gemm_backend(GemmBackend backend);
 GemmBackend gemm_backend();
+
+/// Chooses who computes convolutions from now on, as set_gemm_backend does for matrix products; at first the
+/// environment variable FULMEN_CONV does: own, cudnn or auto (the default, own until measurements say otherwise). What
+/// cuDNN does not have (more than 2^31 elements, two sides padded differently) is computed by the library's own kernels
+/// in any case.
+void set_conv_backend(ConvBackend backend);
+ConvBackend conv_backend();
 
 /// Ranges for NVIDIA's profilers around every kernel call and wherever a program wants one. Off unless switched on here
 /// or by the environment variable FULMEN_NVTX=1; then they cost about 100 ns.

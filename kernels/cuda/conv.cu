@@ -1,5 +1,6 @@
 #include <fulmen/kernels/compute.h>
 #include <fulmen/kernels/conv.h>
+#include <fulmen/kernels/cuda/conv_cudnn.h>
 #include <fulmen/kernels/cuda/conv_problem.h>
 #include <fulmen/kernels/gemm_settings.h>
 
@@ -11,7 +12,8 @@
 // shared among blocks, whose parts are added in order. Every run gives the same bits.
 //
 // Groups of a few outputs (depthwise convolutions) would leave most of a tile empty: there a thread computes one
-// result, and a block one element of the weight's gradient; bound by memory, or by the cache.
+// result, and a block one element of the weight's gradient; bound by memory, or by the cache. FULMEN_CONV=cudnn has
+// cuDNN compute what it can (conv_cudnn.cu).
 namespace fulmen::cuda {
 
 namespace {
@@ -145,7 +147,7 @@ void run_walk(const Launch& launch, const ConvWalk (&walks)[3], const View& resu
 
 void convolution(const Launch& launch, const View& y, const ConstView& x, const ConstView& w, const ConstView& bias,
                  const ConvGeometry& g) {
-  if (y.numel == 0) return;
+  if (y.numel == 0 || computed_by_cudnn(launch, ConvDirection::forward, x, y, w, bias.data, g)) return;
   ConvWalk walks[3];
   for (int d = 0; d < 3; ++d) {
     walks[d] = forward_walk(g.axes[d], x.sizes[d + 2], w.sizes[d + 2], y.sizes[d + 2]);
@@ -160,7 +162,7 @@ void convolution(const Launch& launch, const View& y, const ConstView& x, const 
 
 void convolution_transposed(const Launch& launch, const View& x, const ConstView& y, const ConstView& w,
                             const ConstView& bias, const ConvGeometry& g) {
-  if (x.numel == 0) return;
+  if (x.numel == 0 || computed_by_cudnn(launch, ConvDirection::to_input, x, y, w, bias.data, g)) return;
   const int64_t kernel = w.sizes[2] * w.sizes[3] * w.sizes[4];
   WeightOrder order{};
   order.group = w.numel / g.groups, order.row = kernel, order.channel = w.sizes[1] * kernel;
@@ -180,7 +182,7 @@ void convolution_transposed(const Launch& launch, const View& x, const ConstView
 
 void convolution_weight(const Launch& launch, const View& w, const ConstView& x, const ConstView& y,
                         const ConvGeometry& g) {
-  if (w.numel == 0) return;
+  if (w.numel == 0 || computed_by_cudnn(launch, ConvDirection::to_weight, x, y, w, nullptr, g)) return;
   if (x.numel == 0 || y.numel == 0) {
     // What fails is CUDA's last error, which CudaCall::finish() throws.
     static_cast<void>(

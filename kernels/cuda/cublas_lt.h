@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 // The part of cuBLASLt that kernels/cuda/gemm_cublas.cu calls, declared here: the library is opened at run time, and no
 // header of it is needed to build. Names and numbers are those of NVIDIA's manual and hold for versions 12 and 13;
@@ -88,6 +89,9 @@ struct Functions {
   FULMEN_CUBLAS_LT(X)
 #undef X
 };
+#define X(result, name, parameters) #name,
+inline constexpr std::initializer_list<const char*> function_names = {FULMEN_CUBLAS_LT(X)};
+#undef X
 /// The table; null if the library cannot be loaded. `demanded`: throw an Error that says why instead.
 const Functions* functions(const Launch& launch, bool demanded);
 

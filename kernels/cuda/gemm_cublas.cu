@@ -1,5 +1,6 @@
 #include <fulmen/kernels/cuda/cublas_lt.h>
 #include <fulmen/kernels/cuda/gemm_problem.h>
+#include <fulmen/kernels/cuda/vendor_calls.h>
 #include <fulmen/kernels/vendor_library.h>
 
 #include <cstdio>
@@ -21,26 +22,13 @@ namespace lt {
 
 const Functions* functions(const Launch& launch, bool demanded) {
   static const VendorLibrary library("cublasLt", {13, 12});
-  static const Functions table = [] {
-    Functions t{};
-#define X(result, name, parameters) t.name = reinterpret_cast<decltype(t.name)>(library.find(#name));
-    FULMEN_CUBLAS_LT(X)
-#undef X
-    return t;
-  }();
-  static const bool complete = [] {
-    bool all = true;
-#define X(result, name, parameters) all = all && table.name;
-    FULMEN_CUBLAS_LT(X)
-#undef X
-    return all;
-  }();
+  static Functions table;
+  static const char* const lacking = library.fill(reinterpret_cast<void**>(&table), function_names);
   if (demanded) {
     library.require("FULMEN_GEMM=cublas", "choose FULMEN_GEMM=own or auto");
-    if (!complete)
-      library_failed(launch, library.file().c_str(), "incomplete", "it lacks a function of versions 12 and 13");
+    if (lacking) library_failed(launch, library.file().c_str(), "incomplete", lacking);
   }
-  return complete ? &table : nullptr;
+  return lacking ? nullptr : &table;
 }
 
 }  // namespace lt
@@ -57,17 +45,6 @@ struct PlanKey {
   int64_t a_alignment, b_alignment, add_alignment, c_alignment, bias_alignment;
   friend bool operator==(const PlanKey&, const PlanKey&) = default;
 };
-struct PlanHash {
-  size_t operator()(const PlanKey& key) const {
-    static_assert(sizeof(PlanKey) % sizeof(int64_t) == 0);
-    int64_t words[sizeof(PlanKey) / sizeof(int64_t)];
-    __builtin_memcpy(words, &key, sizeof(key));
-    uint64_t hash = 14695981039346656037u;
-    for (int64_t word : words) hash = (hash ^ static_cast<uint64_t>(word)) * 1099511628211u, hash ^= hash >> 29;
-    return hash;
-  }
-};
-
 /// The matrix [first x second] with these strides as columns of `ld` elements; false if no dimension is contiguous.
 bool as_columns(int64_t first, int64_t second, int64_t first_stride, int64_t second_stride, int64_t& transposed,
                 int64_t& ld) {
@@ -139,17 +116,6 @@ bool describe(PlanKey& key, const GemmProblem& p, ScalarType dtype) {
   return add.row == 0 && add.col == 1 && p.beta == 1 && same_in_batch;
 }
 
-/// The library may allocate for itself when it first runs; a graph that this thread captures must not refuse that.
-class UnseenByCapture {
- public:
-  UnseenByCapture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
-  ~UnseenByCapture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
-  UnseenByCapture(const UnseenByCapture&) = delete;
-
- private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
-};
-
 /// What a call needs beside addresses and factors.
 struct Plan {
   bool supported = false;
@@ -208,7 +174,7 @@ class Blas {
   const lt::Functions& lt_;
   std::mutex mutex_;
   std::unordered_map<int, lt::Handle> handles_;
-  std::unordered_map<PlanKey, Plan, PlanHash> plans_;
+  std::unordered_map<PlanKey, Plan, HashOfWords> plans_;
 };
 
 #define FULMEN_LT(name, ...) require(launch, lt_.name(__VA_ARGS__), #name, key)

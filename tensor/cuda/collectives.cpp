@@ -13,18 +13,10 @@ namespace {
 
 const nccl::Functions& functions() {
   static const VendorLibrary library("nccl", {2});
-  static const nccl::Functions table = [] {
-    nccl::Functions t{};
-#define X(result, name, parameters) t.name = reinterpret_cast<decltype(t.name)>(library.find(#name));
-    FULMEN_NCCL(X)
-#undef X
-    return t;
-  }();
+  static nccl::Functions table;
+  static const char* const lacking = library.fill(reinterpret_cast<void**>(&table), nccl::function_names);
   library.require("several devices", "use one device");
-#define X(result, name, parameters) \
-  FULMEN_CHECK(table.name, library.file(), " has no function " #name "; NCCL 2.13 or later is needed");
-  FULMEN_NCCL(X)
-#undef X
+  FULMEN_CHECK(!lacking, library.file(), " has no function ", lacking, "; NCCL 2.13 or later is needed");
   return table;
 }
 

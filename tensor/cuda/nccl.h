@@ -2,6 +2,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <initializer_list>
 
 // The part of NCCL that tensor/cuda/collectives.cpp calls, declared here: the library is opened at run time, and no
 // header of it is needed to build. Names and numbers are those of NVIDIA's manual and hold for versions from 2.13.
@@ -50,5 +51,8 @@ struct Functions {
   FULMEN_NCCL(X)
 #undef X
 };
+#define X(result, name, parameters) #name,
+inline constexpr std::initializer_list<const char*> function_names = {FULMEN_NCCL(X)};
+#undef X
 
 }  // namespace fulmen::cuda::nccl

@@ -56,6 +56,15 @@ VendorLibrary::VendorLibrary(const char* name, std::initializer_list<int> versio
 
 void* VendorLibrary::find(const char* function) const { return handle_ ? dlsym(handle_, function) : nullptr; }
 
+const char* VendorLibrary::fill(void** table, std::initializer_list<const char*> functions) const {
+  const char* lacking = nullptr;
+  for (const char* function : functions) {
+    *table = find(function);
+    if (!*table++ && !lacking) lacking = function;
+  }
+  return lacking;
+}
+
 void VendorLibrary::require(const char* wanted_by, const char* remedy) const {
   if (available()) return;
   throw Error("E018", str(wanted_by, " needs lib", name_, ", which cannot be loaded: ", why_not_),

@@ -13,7 +13,7 @@ namespace {
 thread_local std::string why_not;
 thread_local bool failed = false;
 
-const Library* const libraries[] = {&cublas_lt, &nccl_library};
+const Library* const libraries[] = {&cublas_lt, &cudnn, &nccl_library};
 
 }  // namespace
 

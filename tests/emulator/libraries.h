@@ -13,6 +13,6 @@ struct Library {
   const LibraryFunction* functions;
   size_t count;
 };
-extern const Library cublas_lt, nccl_library;
+extern const Library cublas_lt, cudnn, nccl_library;
 
 }  // namespace emulator
