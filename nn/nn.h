@@ -17,6 +17,7 @@
 #include <fulmen/nn/loss.h>
 #include <fulmen/nn/models/gpt.h>
 #include <fulmen/nn/models/llama.h>
+#include <fulmen/nn/models/lstm_language_model.h>
 #include <fulmen/nn/module.h>
 #include <fulmen/nn/module_dict.h>
 #include <fulmen/nn/module_holder.h>

@@ -62,8 +62,8 @@ struct Settings {
   int64_t gap = 288;    // rows without alarm that end an episode
   bool follow = false;
   void fields(FieldVisitor& f) {
-    f("data", data)("time", time)("value", value)("out", out)("ckpt", ckpt)("learn", learn)("gap", gap)("follow",
-                                                                                                        follow);
+    f("data", data)("time", time)("value", value)("out", out)("ckpt", ckpt)("learn", learn)("gap", gap);
+    f("follow", follow);
   }
 };
 
@@ -95,8 +95,7 @@ Readings read(const Settings& settings) {
   return all;
 }
 
-void test(const Settings& settings,
-          const std::string& ckpt) {  // the rows behind those that were learned from, as a stream
+void test(const Settings& settings, const std::string& ckpt) {  // what was not learned from, as a stream
   const auto model = load_from_checkpoint<Detector>(ckpt);
   const Readings all = read(settings);
   const auto first = static_cast<size_t>(settings.learn * static_cast<double>(all.values.size()));
@@ -126,11 +125,14 @@ void test(const Settings& settings,
 void fit(const Settings& settings, Detector::Hparams hp, TrainerOptions options) {
   const Readings all = read(settings);
   const auto rows = static_cast<int64_t>(settings.learn * static_cast<double>(all.values.size()));
-  FULMEN_CHECK(rows >= 2 * hp.window, "fit: --learn ", settings.learn, " of ", all.values.size(), " rows are ", rows,
-               "; expected at least two windows of ", hp.window);
+  const bool enough = hp.window > 0 && rows >= 2 * hp.window && settings.learn <= 1;
+  FULMEN_CHECK(enough, "fit: --learn ", settings.learn, " of ", all.values.size(), " rows are ", rows,
+               "; expected at least two windows of --window ", hp.window, " and at most all rows");
   seed_everything(hp.seed);
   Detector model(hp);
   const Tensor readings = tensor(std::vector<double>(all.values.begin(), all.values.begin() + rows), kDouble);
+  const double least = readings.min().item<double>(), most = readings.max().item<double>();
+  FULMEN_CHECK(least < most, "fit: the first ", rows, " readings are all ", least, "; there is nothing to learn");
   model.scale.fit(readings);
   const Tensor scaled = model.scale(readings).to(kFloat);
   std::vector<Tensor> shifted;  // column j: the readings from row j on
@@ -158,10 +160,8 @@ void predict(const Settings& settings) {
   const auto model = load_from_checkpoint<Detector>(settings.ckpt);
   Watcher watcher(*model);
   const auto show = [&](const std::string& time, double value) {
-    const double before = watch.seconds();
-    const auto score = watcher.score(value);
-    const bool alarm = score && *score > model->hp.alarm;
-    std::cout << time << "," << value << "," << score.value_or(0) << "," << (alarm ? "ALARM" : "ok") << ","
+    const double before = watch.seconds(), score = watcher.score(value).value_or(0);
+    std::cout << time << "," << value << "," << score << "," << (score > model->hp.alarm ? "ALARM" : "ok") << ","
               << std::llround((watch.seconds() - before) * 1e6) << "us" << std::endl;
   };
   if (!settings.follow) {

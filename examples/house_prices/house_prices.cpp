@@ -84,11 +84,14 @@ void fit(const std::string& csv, const std::string& out, HousePrices::Hparams hp
   const auto parts = data::split(data::read_csv(csv).drop(hp.drop), {hp.test_fraction, 0.1}, hp.seed);
   const data::CsvTable &validation = parts[1], &train = parts[2];
   const auto features = data::TableEncoder({.clip = 6, .bins = 32, .min_bin_rows = 256}).fit(train.drop({hp.target}));
+  const Tensor prices = train.tensor(hp.target);
+  FULMEN_CHECK(prices.min().item<double>() < prices.max().item<double>(), csv, ": column '", hp.target, "' is ",
+               prices[0].item<double>(), " in every row; there is nothing to learn");
   hp.features = features.features();
   seed_everything(hp.seed);
   HousePrices model(hp);
   model.features.load_state(features.state());
-  model.price.fit(train.tensor(hp.target));
+  model.price.fit(prices);
   options.default_root_dir = out;
   options.callbacks = {std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
       .dirpath = out, .filename = "best", .monitor = "val_mae", .enable_version_counter = false})};

@@ -1,5 +1,5 @@
 // Learns to write from any text (without --data: this repository's own sources and documents), and writes on:
-//   text_generation fit --data book.txt --max_steps 2000
+//   text_generation fit --data book.txt --max_steps 2000 --arch lstm
 //   text_generation generate --prompt "Once upon" --temperature 0.8 --top_k 40
 #include <fulmen/fulmen.h>
 
@@ -13,19 +13,27 @@ const Stopwatch watch;  // since the program began
 
 struct TextModel : LightningModule<data::Example<>, Tensor> {
   struct Hparams {
+    std::string arch = "gpt";                                                  // or lstm, which has no heads
     int64_t layers = 4, heads = 4, width = 128, context = 64, vocabulary = 0;  // vocabulary: the tokenizer's size
     int64_t batch = 12, warmup = 100, seed = 0;
-    double lr = 1e-3, dropout = 0, weight_decay = 0.1;
+    double lr = 3e-3, dropout = 0, weight_decay = 0.1;
     void fields(auto&& f) {
-      f("layers", layers), f("heads", heads), f("width", width), f("context", context), f("vocabulary", vocabulary);
+      f("arch", arch), f("layers", layers), f("heads", heads), f("width", width);
+      f("context", context), f("vocabulary", vocabulary);
       f("batch", batch), f("warmup", warmup), f("seed", seed);
       f("lr", lr), f("dropout", dropout), f("weight_decay", weight_decay);
     }
   };
-  explicit TextModel(Hparams h) : hp(save_hyperparameters(h)) {}
-
+  explicit TextModel(Hparams h) : hp(save_hyperparameters(h)) {
+    FULMEN_CHECK(hp.arch == "gpt" || hp.arch == "lstm", "--arch is '", hp.arch, "'; expected gpt or lstm");
+    nn::GPTOptions as_gpt(hp.vocabulary, hp.context, hp.layers, hp.heads, hp.width);
+    nn::LSTMLanguageModelOptions as_lstm(hp.vocabulary, hp.layers, hp.width);
+    if (hp.arch == "gpt") gpt = register_module("net", nn::GPT(as_gpt.dropout(hp.dropout)));
+    if (hp.arch == "lstm") lstm = register_module("net", nn::LSTMLanguageModel(as_lstm.dropout(hp.dropout)));
+  }
+  nn::LanguageModel& net() { return gpt ? static_cast<nn::LanguageModel&>(*gpt) : *lstm; }
   Tensor loss_of(const Batch& batch) {  // mean over all tokens, in nats
-    const Tensor logits = net(batch.data);
+    const Tensor logits = gpt ? gpt(batch.data) : lstm(batch.data);
     return nn::functional::cross_entropy(logits.reshape({-1, hp.vocabulary}), batch.target.reshape({-1}));
   }
   StepOutput training_step(const Batch& batch, int64_t) override {
@@ -44,8 +52,10 @@ struct TextModel : LightningModule<data::Example<>, Tensor> {
   Optimizers configure_optimizers() override {  // a warm-up, then half a cosine down to a tenth
     const auto steps = static_cast<double>(trainer().estimated_stepping_batches());
     const auto warmup = static_cast<double>(hp.warmup);
-    const auto options = optim::AdamWOptions(hp.lr).betas({0.9, 0.99}).weight_decay(hp.weight_decay);
-    return Optimizers(optim::AdamW(parameters(), options))
+    std::vector<Tensor> matrices, others;  // biases and the weights of norms do not decay
+    for (const Tensor& weight : parameters()) (weight.dim() > 1 ? matrices : others).push_back(weight);
+    auto options = optim::AdamWOptions(hp.lr).betas({0.9, 0.99}).weight_decay(hp.weight_decay), still = options;
+    return Optimizers(optim::AdamW({matrices, {others, still.weight_decay(0).clone()}}, options))
         .schedule<optim::LambdaLR>({.interval = Interval::Step}, [=](int64_t step) {
           const double at = static_cast<double>(step), done = (at - warmup) / std::max(1.0, steps - warmup);
           if (at < warmup) return (at + 1) / (warmup + 1);
@@ -54,8 +64,8 @@ struct TextModel : LightningModule<data::Example<>, Tensor> {
   }
   Hparams hp;
   data::AnyTokenizer tokenizer = register_transform("tokenizer", data::AnyTokenizer());
-  nn::GPT net = register_module(
-      "net", nn::GPT(nn::GPTOptions(hp.vocabulary, hp.context, hp.layers, hp.heads, hp.width).dropout(hp.dropout)));
+  nn::GPT gpt = nullptr;
+  nn::LSTMLanguageModel lstm = nullptr;
 };
 
 struct Settings {
@@ -104,7 +114,7 @@ data::AnyTokenizer make_tokenizer(const Settings& settings, const std::string& t
   if (kind == "bytes") return data::AnyTokenizer(data::Bytes());
   if (kind == "bpe") return data::AnyTokenizer(data::ByteLevelBpe::train(text, settings.vocabulary));
   FULMEN_CHECK(kind == "characters", "--tokenizer is '", kind, "'; expected characters, bytes or bpe");
-  return data::AnyTokenizer(data::Characters(text, /*unknown=*/true));
+  return data::AnyTokenizer(data::Characters(text));
 }
 
 data::DataLoader<> loader(const TextModel& model, const Tensor& tokens, bool training) {
@@ -121,7 +131,7 @@ void write(TextModel& model, const Settings& settings) {  // to the terminal, as
   std::cout << settings.prompt;
   const auto show = [&](int64_t, int64_t token) { return bool(std::cout << stream.add(token) << std::flush); };
   if (settings.beams == 1) options.on_token = show;
-  const auto text = nn::generate(*model.net, {model.tokenizer.encode(settings.prompt)}, options)[0];
+  const auto text = nn::generate(model.net(), {model.tokenizer.encode(settings.prompt)}, options)[0];
   if (settings.beams > 1) std::cout << model.tokenizer.decode(text);
   std::cout << stream.finish() << std::endl;
 }
@@ -162,7 +172,7 @@ void predict(const Settings& settings) {  // all lines in one batch
   model->eval();
   std::vector<std::vector<int64_t>> prompts;
   for (const std::string& line : data::read_lines(settings.data)) prompts.push_back(model->tokenizer.encode(line));
-  const auto texts = nn::generate(*model->net, prompts, settings.options(model->tokenizer));
+  const auto texts = nn::generate(model->net(), prompts, settings.options(model->tokenizer));
   for (size_t i = 0; i < texts.size(); ++i) {
     std::cout << model->tokenizer.decode(prompts[i]) << model->tokenizer.decode(texts[i]) << "\n---\n";
   }
@@ -171,7 +181,8 @@ void predict(const Settings& settings) {  // all lines in one batch
 int main(int argc, char** argv) {
   Settings settings;
   TextModel::Hparams hp;
-  TrainerOptions options{.max_steps = 2000, .val_check_interval = 250, .check_val_every_n_epoch = {}};
+  TrainerOptions options{
+      .max_steps = 2000, .val_check_interval = 250, .check_val_every_n_epoch = {}, .gradient_clip_val = 1};
   return Cli("text_generation", "Learns to write from a text, and writes on.")
       .options(settings, hp, options)
       .command("fit", "learn from --data, keep the best model, write a sample", [&] { fit(settings, hp, options); })

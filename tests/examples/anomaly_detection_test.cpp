@@ -58,6 +58,11 @@ TEST_SUITE("examples") {
     const Folder folder;
     std::ofstream(folder.path / "short.csv") << "timestamp,value\n1,2\n2,3\n";
     std::ofstream(folder.path / "words.csv") << "timestamp,value\n1,2\n2,warm\n";
+    std::ofstream(folder.path / "empty.csv");
+    std::ofstream constant(folder.path / "constant.csv"), latin(folder.path / "latin.csv", std::ios::binary);
+    constant << "timestamp,value\n", latin << "timestamp,value\n";
+    for (int i = 0; i < 500; ++i) constant << i << ",5\n", latin << i << "\xE9,5\n";
+    constant.close(), latin.close();
     const auto complaint = [&](const std::string& arguments) {
       const Finished run = anomaly_detection(folder, arguments);
       CHECK(run.status == 2);
@@ -68,6 +73,19 @@ TEST_SUITE("examples") {
     CHECK(mentions(complaint("fit --data short.csv"), "expected at least two windows"));
     CHECK(mentions(complaint("fit --data words.csv"), "'warm' is not a number"));
     CHECK(mentions(complaint("fit --data short.csv --value heat"), "no column 'heat'"));
+    CHECK(mentions(complaint("fit --data empty.csv"), "the file is empty"));
+    CHECK(mentions(complaint("fit --data latin.csv"), "latin.csv:2: byte 17 is not UTF-8"));
+    CHECK(mentions(complaint("fit --data constant.csv"), "the first 75 readings are all 5; there is nothing to learn"));
+    CHECK(mentions(complaint("fit --learn 2"), "--learn 2 of 12000 rows"));
+    CHECK(mentions(complaint("fit --window 0"), "--window 0"));
     CHECK(mentions(complaint("predict --ckpt none.ckpt"), "none.ckpt"));
+    CHECK(mentions(complaint("predict --ckpt short.csv"), "not a whole checkpoint"));
+    if (!has_house_prices()) return;
+    std::ofstream sales(folder.path / "sales.csv");
+    sales << "area,price\n";
+    for (int i = 0; i < 40; ++i) sales << 50 + i << "," << 1000 + i << "\n";
+    sales.close();
+    REQUIRE(house_prices(folder, "fit --data sales.csv --target price --max-epochs 1").status == 0);
+    CHECK(mentions(complaint("test --ckpt house_prices_run/best.ckpt"), "unknown hyperparameter target"));
   }
 }

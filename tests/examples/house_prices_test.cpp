@@ -84,11 +84,16 @@ TEST_SUITE("examples") {
     std::string text_among_numbers = sales(), missing_price = sales(), not_a_number = sales();
     text_among_numbers.replace(text_among_numbers.find("\n87,"), 4, "\nbig,");
     missing_price.replace(missing_price.find(",50000\n"), 7, ",\n");
+    const std::string header = "area,price\n";
+    std::string constant = header;
+    for (int i = 0; i < 100; ++i) constant += std::to_string(50 + i) + ",5000\n";
     const Case cases[] = {
+        {constant, "fit " + data, "column 'price' is 5000 in every row; there is nothing to learn"},
+        {"kind,price\nh\xF6use,5\n", "fit " + data, "sales.csv:2: byte 12 is not UTF-8"},
         {sales() + "1,house\n", "fit " + data, "sales.csv:202"},
         {text_among_numbers, "fit " + data, "sales.csv:3"},
         {"", "fit " + data, "sales.csv"},
-        {"area,price\n", "fit " + data, "sales.csv"},
+        {header, "fit " + data, "there are no rows below the header"},
         {sales(), "fit --data sales.csv --target prise", "prise"},
         {missing_price, "fit " + data, "sales.csv:2"},
         {sales(3), "fit " + data, "sales.csv"},

@@ -24,6 +24,13 @@ std::string complaint(const Finished& run) {
   return std::count(run.error.begin(), run.error.end(), '\n') == 1 ? run.error : "several lines: " + run.error;
 }
 
+std::string small_sales() {
+  std::string csv = "kind,area,price\n";
+  for (int i = 0; i < 40; ++i)
+    csv += (i % 3 ? "house," : "flat,") + std::to_string(50 + i) + ",1" + std::to_string(i) + "\n";
+  return csv;
+}
+
 }  // namespace
 
 TEST_SUITE("examples") {
@@ -36,29 +43,46 @@ TEST_SUITE("examples") {
     const std::string small =
         " --layers 1 --heads 2 --width 32 --context 32 --lr 1e-2 --warmup 10"
         " --val_check_interval 20 --enable_progress_bar=false --temperature 0 --tokens 90";
-    for (const std::string kind : {"bytes", "bpe --vocabulary 280"}) {
+    for (const std::string kind : {"bytes", "bpe --vocabulary 280", "bytes --arch lstm"}) {
       const Finished fit = text_generation(folder, "fit --data fox.txt --max_steps 20 --tokenizer " + kind + small);
       CHECK_MESSAGE(fit.status == 0, fit.error);
       CHECK(mentions(last_line(fit.output), "\"val_loss\""));
       CHECK(text_generation(folder, "generate --prompt \"brown\" --tokens 20").status == 0);
     }
-    const Finished fit = text_generation(folder, "fit --data fox.txt --max_steps 120 --prompt \"the quick\"" + small);
-    CHECK_MESSAGE(fit.status == 0, fit.error);
-    CHECK(mentions(last_line(fit.output), "\"seconds\""));
-    CHECK(mentions(fit.output, "the quick brown fox jumps over the lazy dog; the quick"));
-    const Finished more = text_generation(folder, "generate --prompt \"brown\" --temperature 0 --tokens 60");
-    CHECK_MESSAGE(more.status == 0, more.error);
-    CHECK(mentions(more.output, "brown fox jumps over the lazy dog"));
-    const Finished slow =
-        text_generation(folder, "generate --prompt \"brown\" --temperature 0 --tokens 60 --cache false");
-    CHECK(slow.output == more.output);
-    const Finished beams = text_generation(folder, "generate --prompt \"brown\" --beams 3 --tokens 60");
-    CHECK(mentions(beams.output, "brown fox jumps over the lazy dog"));
     write(folder.path / "prompts.txt", "the quick brown\nlazy\n");
-    const Finished lines = text_generation(folder, "predict --data prompts.txt --temperature 0 --tokens 20");
-    CHECK(mentions(lines.output, "lazy dog; the"));
-    CHECK(mentions(text_generation(folder, "test --data fox.txt").output, "\"test_loss\""));
-    CHECK(mentions(text_generation(folder, "validate --data fox.txt").output, "\"val_loss\""));
+    for (const std::string arch : {"gpt", "lstm"}) {
+      CAPTURE(arch);
+      const Finished fit =
+          text_generation(folder, "fit --data fox.txt --max_steps 150 --prompt \"the quick\" --arch " + arch + small);
+      CHECK_MESSAGE(fit.status == 0, fit.error);
+      CHECK(mentions(last_line(fit.output), "\"seconds\""));
+      CHECK(mentions(fit.output, "the quick brown fox jumps over the lazy dog; the quick"));
+      // From here on the checkpoint says which it is.
+      const std::string brown = "generate --prompt \"brown\" --tokens 60 ";
+      const Finished more = text_generation(folder, brown + "--temperature 0");
+      CHECK_MESSAGE(more.status == 0, more.error);
+      CHECK(mentions(more.output, "brown fox jumps over the lazy dog"));
+      CHECK(text_generation(folder, brown + "--temperature 0 --cache false").output == more.output);
+      CHECK(mentions(text_generation(folder, brown + "--beams 3").output, "brown fox jumps over the lazy dog"));
+      const Finished lines = text_generation(folder, "predict --data prompts.txt --temperature 0 --tokens 20");
+      CHECK(mentions(lines.output, "lazy dog; the"));
+      CHECK(mentions(text_generation(folder, "test --data fox.txt").output, "\"test_loss\""));
+      CHECK(mentions(text_generation(folder, "validate --data fox.txt").output, "\"val_loss\""));
+    }
+    write(folder.path / "latin.txt", text + "\xE9");
+    write(folder.path / "short.txt", "the quick");
+    const auto refused = [&](const std::string& arguments) { return complaint(text_generation(folder, arguments)); };
+    CHECK(mentions(refused("generate --prompt \"the \xE7\x8B\x90\""), "the character '\xE7\x8B\x90' at byte 4"));
+    CHECK(mentions(refused("generate --prompt="), "prompt 0 is empty"));
+    CHECK(mentions(refused("test --data latin.txt"), "a byte that is not UTF-8"));
+    CHECK(mentions(refused("predict --data latin.txt"), "latin.txt:1: the line is not UTF-8"));
+    CHECK(mentions(refused("validate --data short.txt"), "a context of 32 needs"));
+    if (!has_house_prices()) return;
+    write(folder.path / "sales.csv", small_sales());
+    REQUIRE(house_prices(folder, "fit --data sales.csv --target price --max-epochs 1").status == 0);
+    CHECK(mentions(refused("generate --ckpt house_prices_run/best.ckpt"), "unknown hyperparameter target"));
+    const Finished other = house_prices(folder, "predict --ckpt text_generation_run/best.ckpt --data sales.csv");
+    CHECK(mentions(complaint(other), "unknown hyperparameter arch"));
   }
 
   TEST_CASE("text_generation: wrong data ends with one clear line") {
@@ -73,7 +97,10 @@ TEST_SUITE("examples") {
     CHECK(mentions(complaint(text_generation(folder, "fit --data latin.txt")), "the text is not UTF-8: byte 3"));
     CHECK(mentions(complaint(text_generation(folder, "fit --data short.txt --tokenizer words")),
                    "expected characters, bytes"));
+    CHECK(mentions(complaint(text_generation(folder, "fit --data short.txt --arch rnn")), "expected gpt or lstm"));
     CHECK(mentions(complaint(text_generation(folder, "generate --ckpt none.ckpt")), "none.ckpt"));
+    CHECK(mentions(complaint(text_generation(folder, "generate --ckpt short.txt")), "not a whole checkpoint"));
+    CHECK(mentions(complaint(text_generation(folder, "predict --data empty.txt --ckpt short.txt")), "short.txt"));
     CHECK(mentions(complaint(text_generation(folder, "fit --temprature 1")), "temperature"));
   }
 }

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 #include "tests/message_of.h"
+#include "tests/nn/generation_checks.h"
 
 using namespace fulmen;
 using namespace fulmen::nn;
@@ -75,53 +75,12 @@ class TableModel final : public LanguageModel {
   std::vector<float> table_;
 };
 
-double log_probability(std::span<const float> logits, int64_t token) {
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(static_cast<double>(logit));
-  return logits[static_cast<size_t>(token)] - std::log(sum);
-}
-
-/// The best continuation of all there are, by trying each.
-struct Exhaustive {
-  const TableModel& model;
-  GenerateOptions options;
-  double best = -std::numeric_limits<double>::infinity();
-  std::vector<int64_t> text{}, best_text{};
-
-  void search(int64_t before, int64_t last, double sum) {
-    const auto consider = [&](double value, size_t length) {
-      const double score = value / std::pow(static_cast<double>(length), options.length_penalty);
-      if (score > best) best = score, best_text = text;
-    };
-    if (static_cast<int64_t>(text.size()) == options.max_new_tokens) return consider(sum, text.size());
-    const auto logits = model.logits(before, last);
-    for (int64_t token = 0; token < model.vocabulary_size(); ++token) {
-      const double next = sum + log_probability(logits, token);
-      if (options.end_token == token) {
-        consider(next, text.size() + 1);
-        continue;
-      }
-      text.push_back(token);
-      search(last, token, next);
-      text.pop_back();
-    }
-  }
-};
-
-/// Chi-square of counts against probabilities, and the value that 1 of 10,000 samples exceeds (Wilson and Hilferty).
-void check_frequencies(const std::map<int64_t, int64_t>& counts, const std::map<int64_t, double>& expected) {
-  int64_t total = 0;
-  for (const auto& [token, count] : counts) total += count;
-  double chi_square = 0;
-  for (const auto& entry : counts) CHECK_MESSAGE(expected.count(entry.first) == 1, "token ", entry.first);
-  for (const auto& [token, p] : expected) {
-    const double wanted = p * static_cast<double>(total),
-                 found = counts.count(token) ? static_cast<double>(counts.at(token)) : 0;
-    chi_square += (found - wanted) * (found - wanted) / wanted;
-  }
-  const double freedom = static_cast<double>(expected.size() - 1), z = 3.719;
-  const double limit = freedom * std::pow(1 - 2 / (9 * freedom) + z * std::sqrt(2 / (9 * freedom)), 3);
-  CHECK(chi_square < limit);
+/// The logits of a text's next token as Exhaustive wants them.
+NextLogits logits_of(const TableModel& model) {
+  return [&model](const std::vector<int64_t>& text) {
+    const auto next = model.logits(text.size() > 1 ? text[text.size() - 2] : model.vocabulary_size(), text.back());
+    return std::vector<float>(next.begin(), next.end());
+  };
 }
 
 }  // namespace
@@ -171,10 +130,9 @@ TEST_SUITE("nn") {
       for (double penalty : {0.0, 1.0, 2.0}) {
         for (std::optional<int64_t> end : {std::optional<int64_t>(), std::optional<int64_t>(2)}) {
           const GenerateOptions options{.max_new_tokens = 4, .end_token = end, .beams = 64, .length_penalty = penalty};
-          Exhaustive all{model, options};
-          all.search(4, 1, 0);
-          CHECK(generate(model, {{1}}, options)[0] == all.best_text);
-          CHECK(generate(model, {{3, 1, 1}, {1}}, options)[1] == all.best_text);
+          const std::vector<int64_t> best = Exhaustive(logits_of(model), options).best_after({1});
+          CHECK(generate(model, {{1}}, options)[0] == best);
+          CHECK(generate(model, {{3, 1, 1}, {1}}, options)[1] == best);
         }
       }
     }
@@ -184,8 +142,8 @@ TEST_SUITE("nn") {
     TableModel model(6, 3);
     const auto score = [&](const std::vector<int64_t>& text) {
       double sum = 0;
-      int64_t before = 6, last = 0;
-      for (int64_t token : text) sum += log_probability(model.logits(before, last), token), before = last, last = token;
+      std::vector<int64_t> all = {0};
+      for (int64_t token : text) sum += log_probability(logits_of(model)(all), token), all.push_back(token);
       return sum;
     };
     const auto greedy = generate(model, {{0}}, {.max_new_tokens = 8})[0];

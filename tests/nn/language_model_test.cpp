@@ -4,14 +4,20 @@
 #include <fulmen/nn/generation/generate.h>
 #include <fulmen/nn/models/gpt.h>
 #include <fulmen/nn/models/llama.h>
+#include <fulmen/nn/models/lstm_language_model.h>
+#include <fulmen/nn/utils/clip_grad.h>
+#include <fulmen/optim/adam.h>
 #include <fulmen/tensor/safetensors.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "tests/message_of.h"
+#include "tests/nn/generation_checks.h"
 #include "tests/paths.h"
 
 using namespace fulmen;
@@ -29,22 +35,28 @@ std::string file_of(const std::string& path) {
   return text.str();
 }
 
-GPT small_gpt() {
-  manual_seed(3);
-  GPT model(GPTOptions(23, 16, 2, 2, 16).dropout(0));
+/// Without dropout, and with weights large enough for tokens to matter.
+template <class Model>
+Model outspoken(Model model, double factor) {
   NoGradGuard no_grad;
-  for (Tensor& weight : model->parameters()) weight.mul_(weight.dim() > 1 ? 12 : 1);  // so that tokens matter
+  for (Tensor& weight : model->parameters()) weight.mul_(weight.dim() > 1 ? factor : 1);
   model->eval();
   return model;
 }
 
-Llama small_llama() {
+GPT small_gpt(int64_t vocabulary = 23) {
+  manual_seed(3);
+  return outspoken(GPT(GPTOptions(vocabulary, 16, 2, 2, 16).dropout(0)), 12);
+}
+
+Llama small_llama(int64_t vocabulary = 29) {
   manual_seed(4);
-  Llama model(LlamaOptions(29, 20, 3, 4, 32, 40).n_kv_heads(2));
-  NoGradGuard no_grad;
-  for (Tensor& weight : model->parameters()) weight.mul_(weight.dim() > 1 ? 8 : 1);
-  model->eval();
-  return model;
+  return outspoken(Llama(LlamaOptions(vocabulary, 20, 3, 4, 32, 40).n_kv_heads(2)), 8);
+}
+
+LSTMLanguageModel small_lstm(int64_t vocabulary = 19) {
+  manual_seed(5);
+  return outspoken(LSTMLanguageModel(LSTMLanguageModelOptions(vocabulary, 2, 24).dropout(0.5)), 4);
 }
 
 /// Logits of the cached model, token by token and in pieces, against those of forward().
@@ -98,6 +110,48 @@ void check_generation(Model& model) {
   CHECK(generate(*model, prompts, beams) == generate(*model, prompts, slow));
 }
 
+/// A model of four tokens: beams find the best text of all, and texts are drawn as often as their probability says.
+template <class Model>
+void check_choice(Model& model) {
+  REQUIRE(model->vocabulary_size() == 4);
+  const NextLogits logits = [&](const std::vector<int64_t>& text) {
+    NoGradGuard no_grad;
+    const auto n = static_cast<int64_t>(text.size());
+    const Tensor next = model->forward(tensor(text).unsqueeze(0)).select(1, n - 1).contiguous();
+    return std::vector<float>(next.data_ptr<float>(), next.data_ptr<float>() + 4);
+  };
+  for (double penalty : {0.0, 1.0}) {
+    for (std::optional<int64_t> end : {std::optional<int64_t>(), std::optional<int64_t>(2)}) {
+      const GenerateOptions options{.max_new_tokens = 4, .end_token = end, .beams = 64, .length_penalty = penalty};
+      Exhaustive all(logits, options);
+      for (const std::vector<int64_t>& prompt : Texts{{1}, {3, 1, 0}}) {
+        CHECK(generate(*model, {prompt, {2, 3, 1, 1}}, options)[0] == all.best_after(prompt));
+      }
+    }
+  }
+  const Texts prompts(4000, {1, 3});
+  const GenerateOptions options{.max_new_tokens = 2, .temperature = 1, .seed = 12};
+  const Texts texts = generate(*model, prompts, options);
+  std::map<int64_t, double> expected;
+  std::map<int64_t, int64_t> counts;
+  for (int64_t first = 0; first < 4; ++first) {
+    const double p = log_probability(logits({1, 3}), first);
+    for (int64_t then = 0; then < 4; ++then) {
+      expected[4 * first + then] = std::exp(p + log_probability(logits({1, 3, first}), then));
+    }
+  }
+  for (const auto& text : texts) ++counts[4 * text[0] + text[1]];
+  check_frequencies(counts, expected);
+  for (int64_t size : {1, 7, 64}) {  // the same texts in batches of another size
+    for (int64_t row = 0; row < 128; row += size) {
+      GenerateOptions part = options;
+      part.first_row = row;
+      const Texts some = generate(*model, Texts(static_cast<size_t>(size), {1, 3}), part);
+      CHECK(std::equal(some.begin(), some.end(), texts.begin() + row));
+    }
+  }
+}
+
 }  // namespace
 
 TEST_SUITE("nn") {
@@ -114,6 +168,34 @@ TEST_SUITE("nn") {
     check_cache(model, 29);
     check_generation(model);
     CHECK(mentions(message_of([] { Llama(LlamaOptions(5, 4, 1, 3, 8, 8)); }), "must be a multiple of 2 n_heads"));
+  }
+
+  TEST_CASE("LSTMLanguageModel: its state gives what reading everything gives") {
+    LSTMLanguageModel model = small_lstm();
+    check_cache(model, 19);
+    check_generation(model);
+    CHECK(model->state_dict()["embedding.weight"].sizes() == IntArrayRef({19, 24}));
+    CHECK(model->parameters().size() == 1 + 1 + 2 * 4);  // the output layer has only a bias of its own
+    CHECK(mentions(message_of([&] { model->forward(zeros({3}, TensorOptions(kLong))); }), "int64[rows, n]"));
+    // Padding that is read in pieces.
+    NoGradGuard no_grad;
+    const Tensor tokens = randint(19, {2, 9}, TensorOptions(kLong));
+    const auto memory = model->make_memory({0, 4}, 2, 9);
+    model->read(tokens.narrow(1, 0, 2), *memory);
+    model->read(tokens.narrow(1, 2, 4), *memory);
+    const Tensor logits = model->read(tokens.narrow(1, 6, 3), *memory);
+    CHECK(logits[0].allclose(model->forward(tokens.narrow(0, 0, 1)).select(1, 8)[0], 1e-4, 1e-4));
+    CHECK(logits[1].allclose(model->forward(tokens.narrow(0, 1, 1).narrow(1, 4, 5)).select(1, 4)[0], 1e-4, 1e-4));
+    CHECK(mentions(message_of([&] { model->make_memory({0, 4}, 3, 9); }), "2 paddings for 3 rows"));
+  }
+
+  TEST_CASE("language models: beams find the best text of all, and texts come as often as they are probable") {
+    GPT gpt = small_gpt(4);
+    check_choice(gpt);
+    Llama llama = small_llama(4);
+    check_choice(llama);
+    LSTMLanguageModel lstm = small_lstm(4);
+    check_choice(lstm);
   }
 
   TEST_CASE("GPT: names and layouts are those of GPT-2's files, and such files load") {
@@ -154,6 +236,45 @@ TEST_SUITE("nn") {
       loss.backward();
       NoGradGuard no_grad;
       for (Tensor& weight : weights) weight.sub_(weight.grad().mul(0.5));
+    }
+  }
+
+  TEST_CASE("GPT: 20 steps of AdamW at nanoGPT's size as PyTorch's, loss by loss") {
+    const Json recorded = Json::parse(std::ifstream(source_dir() + "/tests/nn/gpt.json"));
+    manual_seed(8);
+    GPT model(GPTOptions(65, 64, 4, 4, 128).dropout(0));
+    const std::vector<Tensor> weights = model->parameters();
+    std::vector<Tensor> matrices, others;
+    for (const Tensor& weight : weights) (weight.dim() > 1 ? matrices : others).push_back(weight);
+    auto options = optim::AdamWOptions(1e-3).betas({0.9, 0.99}).weight_decay(0.1), still = options;
+    optim::AdamW optimizer({matrices, {others, still.weight_decay(0).clone()}}, options);
+    for (const Json& expected : recorded["adamw"]) {
+      const Tensor first = randint(65, {12, 1}, TensorOptions(kLong));
+      const Tensor step = randint(1, 5, {12, 1}, TensorOptions(kLong));
+      const Tensor tokens = remainder(first + step * arange(65, TensorOptions(kLong)), 65);
+      const Tensor logits = model->forward(tokens.narrow(1, 0, 64));
+      const Tensor loss = functional::cross_entropy(logits.reshape({-1, 65}), tokens.narrow(1, 1, 64).reshape({-1}));
+      CHECK(std::abs(loss.item<double>() - expected.get<double>()) < 1e-4);
+      optimizer.zero_grad();
+      loss.backward();
+      utils::clip_grad_norm_(weights, 1);
+      optimizer.step();
+    }
+  }
+
+  TEST_CASE("GPT: a file that transformers saved gives its logits") {
+    GPT model(GPTOptions(19, 10, 2, 2, 8));
+    model->load(source_dir() + "/tests/nn/gpt2.safetensors");
+    model->eval();
+    const Json recorded = Json::parse(std::ifstream(source_dir() + "/tests/nn/gpt2.json"));
+    NoGradGuard no_grad;
+    for (size_t row = 0; row < 2; ++row) {
+      const auto text = recorded["tokens"][row].get<std::vector<int64_t>>();
+      const Tensor logits = model->forward(tensor(text).unsqueeze(0))[0];
+      for (int64_t place = 0; place < logits.size(0); ++place) {
+        const auto expected = recorded["logits"][row][static_cast<size_t>(place)].get<std::vector<double>>();
+        CHECK(logits[place].to(kDouble).allclose(tensor(expected, TensorOptions(kDouble)), 0, 1e-5));
+      }
     }
   }
 
