@@ -15,6 +15,7 @@
 #include <fulmen/nn/init.h>
 #include <fulmen/nn/linear.h>
 #include <fulmen/nn/loss.h>
+#include <fulmen/nn/models/bert.h>
 #include <fulmen/nn/models/gpt.h>
 #include <fulmen/nn/models/llama.h>
 #include <fulmen/nn/models/lstm_language_model.h>
