@@ -1,5 +1,4 @@
-// Learns what a sensor's readings usually look like, and raises an alarm when they do not (without --data: a simulated
-// one):
+// Learns what a sensor's readings usually look like, and raises an alarm at others (without --data: a simulated one):
 //   anomaly_detection fit --data sensor.csv --time timestamp --value value
 //   tail -f sensor.csv | anomaly_detection predict --follow
 #include <fulmen/fulmen.h>
@@ -19,6 +18,9 @@ struct Detector : LightningModule<Tensor, Tensor> {
     }
   };
   explicit Detector(Hparams h) : hp(save_hyperparameters(h)) {}
+  Tensor windows_of(const Tensor& readings) {  // every `window` neighbouring ones
+    return scale(readings).to(kFloat).as_strided({readings.size(0) - hp.window + 1, hp.window}, {1, 1});
+  }
   Tensor errors(const Tensor& windows) { return (net->forward(windows) - windows).square().mean(1); }
   StepOutput training_step(const Tensor& windows, int64_t) override {
     const auto kept = std::max<int64_t>(1, std::llround(static_cast<double>(windows.size(0)) * (1 - hp.trimmed)));
@@ -62,8 +64,8 @@ struct Settings {
   int64_t gap = 288;    // rows without alarm that end an episode
   bool follow = false;
   void fields(FieldVisitor& f) {
-    f("data", data)("time", time)("value", value)("out", out)("ckpt", ckpt)("learn", learn)("gap", gap);
-    f("follow", follow);
+    f("data", data)("time", time)("value", value)("out", out)("ckpt", ckpt);
+    f("learn", learn)("gap", gap)("follow", follow);
   }
 };
 
@@ -73,53 +75,48 @@ struct Readings {
 };
 Readings read(const Settings& settings) {
   Readings all;
-  if (settings.data.empty()) {  // a machine with a daily cycle, whose cooling fails for half a day now and then
-    Generator random(1);
-    const auto noise = [&] { return normal(0, 1, {1}, random).item<double>(); };
-    double drift = 0;
-    for (int64_t i = 0; i < 12000; ++i) {
-      const bool fails = i % 3000 > 2700 && i % 3000 < 2850;
-      drift = 0.99 * drift + 0.3 * noise();
-      all.times.push_back("minute " + std::to_string(5 * i));
-      all.values.push_back(80 + 5 * std::sin(static_cast<double>(i) / 45.8) + drift + noise() * (fails ? 6 : 0.5));
-    }
+  if (!settings.data.empty()) {
+    const auto table =
+        data::read_csv(settings.data, {.text_columns = {settings.time}, .number_columns = {settings.value}});
+    const Tensor values = table.tensor(settings.value, kDouble);
+    all.values.assign(values.data_ptr<double>(), values.data_ptr<double>() + table.rows());
+    for (int64_t row = 0; row < table.rows(); ++row) all.times.push_back(table.text(settings.time, row));
     return all;
   }
-  const auto table =
-      data::read_csv(settings.data, {.text_columns = {settings.time}, .number_columns = {settings.value}});
-  const auto values = table.tensor(settings.value, kDouble);
-  for (int64_t row = 0; row < table.rows(); ++row) {
-    all.times.push_back(table.text(settings.time, row));
-    all.values.push_back(values.data_ptr<double>()[row]);
+  Generator random(1);  // a machine with a daily cycle, whose cooling fails for half a day now and then
+  const auto noise = [&] { return normal(0, 1, {1}, random).item<double>(); };
+  double drift = 0;
+  for (int64_t i = 0; i < 12000; ++i) {
+    const bool fails = i % 3000 > 2700 && i % 3000 < 2850;
+    drift = 0.99 * drift + 0.3 * noise();
+    all.times.push_back("minute " + std::to_string(5 * i));
+    all.values.push_back(80 + 5 * std::sin(static_cast<double>(i) / 45.8) + drift + noise() * (fails ? 6 : 0.5));
   }
   return all;
 }
 
-void test(const Settings& settings, const std::string& ckpt) {  // what was not learned from, as a stream
+void test(const Settings& settings, const std::string& ckpt) {  // the rows that were not learned from, as a stream
   const auto model = load_from_checkpoint<Detector>(ckpt);
   const Readings all = read(settings);
   const auto first = static_cast<size_t>(settings.learn * static_cast<double>(all.values.size()));
   Watcher watcher(*model);
-  int64_t episodes = 0, alarms = 0, quiet = settings.gap;
-  double peak = 0;
+  int64_t quiet = settings.gap;
+  double peak = 0, episodes = 0, alarms = 0;
   std::string begin, end;
-  const auto count = [](auto n) { return static_cast<double>(n); };
   const auto print = [&] { std::cout << begin << "  to  " << end << "  score up to " << peak << "\n"; };
   for (size_t i = 0; i < all.values.size(); ++i) {
     const double score = watcher.score(all.values[i]).value_or(0);
-    if (i < first || score <= model->hp.alarm) {
-      ++quiet;
-      continue;
-    }
-    if (quiet >= settings.gap) {
+    const bool alarm = i >= first && score > model->hp.alarm;
+    if (alarm && quiet >= settings.gap) {
       if (episodes++ > 0) print();
       begin = all.times[i], peak = 0;
     }
-    end = all.times[i], peak = std::max(peak, score), quiet = 0, ++alarms;
+    quiet = alarm ? 0 : quiet + 1;
+    if (alarm) end = all.times[i], peak = std::max(peak, score), ++alarms;
   }
   if (episodes > 0) print();
-  print_result({{"episodes", count(episodes)}, {"alarms", count(alarms)}, {"rows", count(all.values.size() - first)}},
-               watch.seconds());
+  const auto rows = static_cast<double>(all.values.size() - first);
+  print_result({{"episodes", episodes}, {"alarms", alarms}, {"rows", rows}}, watch.seconds());
 }
 
 void fit(const Settings& settings, Detector::Hparams hp, TrainerOptions options) {
@@ -131,14 +128,12 @@ void fit(const Settings& settings, Detector::Hparams hp, TrainerOptions options)
   seed_everything(hp.seed);
   Detector model(hp);
   const Tensor readings = tensor(std::vector<double>(all.values.begin(), all.values.begin() + rows), kDouble);
-  const double least = readings.min().item<double>(), most = readings.max().item<double>();
-  FULMEN_CHECK(least < most, "fit: the first ", rows, " readings are all ", least, "; there is nothing to learn");
+  FULMEN_CHECK(readings.min().item<double>() < readings.max().item<double>(), "fit: the first ", rows,
+               " readings are all the same; there is nothing to learn");
   model.scale.fit(readings);
-  const Tensor scaled = model.scale(readings).to(kFloat);
-  std::vector<Tensor> shifted;  // column j: the readings from row j on
-  for (int64_t j = 0; j < hp.window; ++j) shifted.push_back(scaled.narrow(0, j, rows - hp.window + 1));
-  const Tensor windows = stack(shifted, 1);
+  const Tensor windows = model.windows_of(readings);
   options.default_root_dir = settings.out;
+  options.callbacks = {std::make_shared<RunReport>(RunReportOptions{.path = settings.out + "/report.html"})};
   Trainer trainer(options);
   trainer.fit(model, data::DataLoader<Tensor>(windows, {.batch_size = hp.batch, .shuffle = true}));
   if (trainer.interrupted()) return;
@@ -154,6 +149,12 @@ void fit(const Settings& settings, Detector::Hparams hp, TrainerOptions options)
   model.usual.fit(tensor(levels, kDouble));
   trainer.save_checkpoint(settings.out + "/best.ckpt");
   test(settings, settings.out + "/best.ckpt");
+}
+
+void validate(const Settings& settings) {
+  const auto model = load_from_checkpoint<Detector>(settings.ckpt);
+  const Tensor errors = model->errors(model->windows_of(tensor(read(settings).values, kDouble)));
+  print_result({{"val_loss", errors.mean().item<double>()}}, watch.seconds());
 }
 
 void predict(const Settings& settings) {
@@ -175,14 +176,12 @@ void predict(const Settings& settings) {
     if (number == 1 && line == settings.time + "," + settings.value) continue;
     const size_t comma = line.rfind(',');
     bool is_number = false;
-    const double value =
-        comma == line.npos ? 0 : data::parse_number(std::string_view(line).substr(comma + 1), is_number);
-    if (is_number) {
+    const double value = comma == line.npos ? 0 : data::parse_number(line.substr(comma + 1), is_number);
+    if (is_number)
       show(line.substr(0, comma), value);
-    } else {
+    else
       std::cerr << "line " << number << ": '" << line.substr(0, 60)
                 << "' is not a time, a comma and a number; left out\n";
-    }
   }
 }
 
@@ -193,6 +192,7 @@ int main(int argc, char** argv) {
   return Cli("anomaly_detection", "Learns a sensor's usual readings, and raises an alarm at others.")
       .options(settings, hp, options)
       .command("fit", "learn from the first rows of --data, watch the others", [&] { fit(settings, hp, options); })
+      .command("validate", "mean error of the windows of --data", [&] { validate(settings); })
       .command("test", "episodes of alarm in --data", [&] { test(settings, settings.ckpt); })
       .command("predict", "score each row of --data, or of standard input with --follow", [&] { predict(settings); })
       .run(argc, argv);

@@ -43,8 +43,9 @@ struct HousePrices : LightningModule<data::Example<>, Tensor> {
     return loss;
   }
   StepOutput validation_step(const Batch& batch, int64_t, int64_t) override {
-    log("val_mae", l1_loss(forward(batch.data), price(batch.target)), {.prog_bar = true});
-    return {};
+    const Tensor prices = forward(batch.data);
+    log("val_mae", l1_loss(prices, price(batch.target)), {.prog_bar = true});
+    return Dict{{"prediction", price.inverse(prices)}, {"target", batch.target}};  // for the report
   }
   Tensor predict_step(const Batch& batch, int64_t, int64_t) override {  // [houses, 3]: price; 90 % lie from, to
     const Tensor z = forward(batch.data);
@@ -68,10 +69,19 @@ data::DataLoader<> loader(HousePrices& model, const data::CsvTable& rows, bool t
   return data::DataLoader<>(houses, {.batch_size = rows.rows() < 5000 ? 64 : 128, .shuffle = training});
 }
 
+std::vector<data::CsvTable> parts_of(const std::string& csv, const HousePrices& model) {  // test, validation, training
+  const auto table = data::read_csv(csv, model.features.csv_options()).drop(model.hp.drop);
+  return data::split(table, {model.hp.test_fraction, 0.1}, model.hp.seed);
+}
+
+void validate(const std::string& csv, const std::string& ckpt, const TrainerOptions& options) {
+  const auto model = load_from_checkpoint<HousePrices>(ckpt);
+  print_result(Trainer(options).validate(*model, loader(*model, parts_of(csv, *model)[1]))[0], watch.seconds());
+}
+
 void test(const std::string& csv, const std::string& ckpt, const TrainerOptions& options) {
   const auto model = load_from_checkpoint<HousePrices>(ckpt);
-  const auto table = data::read_csv(csv, model->features.csv_options()).drop(model->hp.drop);
-  const auto rows = data::split(table, {model->hp.test_fraction, 0.1}, model->hp.seed)[0];
+  const auto rows = parts_of(csv, *model)[0];
   const Tensor predicted = concat(Trainer(options).predict(*model, loader(*model, rows)));
   const Tensor price = predicted.select(1, 0), from = predicted.select(1, 1), to = predicted.select(1, 2);
   const Tensor paid = rows.tensor(model->hp.target).to(price.scalar_type());
@@ -93,8 +103,9 @@ void fit(const std::string& csv, const std::string& out, HousePrices::Hparams hp
   model.features.load_state(features.state());
   model.price.fit(prices);
   options.default_root_dir = out;
-  options.callbacks = {std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
-      .dirpath = out, .filename = "best", .monitor = "val_mae", .enable_version_counter = false})};
+  options.callbacks = {std::make_shared<RunReport>(RunReportOptions{.path = out + "/report.html"}),
+                       std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
+                           .dirpath = out, .filename = "best", .monitor = "val_mae", .enable_version_counter = false})};
   Trainer trainer(options);
   trainer.fit(model, loader(model, train, true), loader(model, validation));
   if (trainer.interrupted()) return;
@@ -122,6 +133,7 @@ int main(int argc, char** argv) {
   return Cli("house_prices", "Learns to price houses from a CSV file of sales, and prices new ones.")
       .options(files, hp, options)
       .command("fit", "train, keep the best model, test it", [&] { fit(files.data, files.out, hp, options); })
+      .command("validate", "error on what chose the model", [&] { validate(files.data, files.ckpt, options); })
       .command("test", "errors on what fit held out", [&] { test(files.data, files.ckpt, options); })
       .command("predict", "price, and from, to (90 %)", [&] { predict(files.data, files.ckpt, options); })
       .run(argc, argv);

@@ -31,6 +31,10 @@ TEST_SUITE("examples") {
     const Folder folder;
     const Finished fit = anomaly_detection(folder, "fit --enable_progress_bar=false --max_epochs 40");
     CHECK_MESSAGE(fit.status == 0, fit.error);
+    CHECK(fs::exists(folder.path / "anomaly_detection_run/report.html"));
+    const Finished validate = anomaly_detection(folder, "validate");
+    CHECK_MESSAGE(validate.status == 0, validate.error);
+    CHECK(mentions(last_line(validate.output), "\"val_loss\": "));
     CHECK_MESSAGE(count_of(fit.output, "  to  ") <= 6, fit.output);  // it fails four times
     for (const char* begin : {"minute 13", "minute 28", "minute 43", "minute 58"}) CHECK(mentions(fit.output, begin));
     CHECK(mentions(last_line(fit.output), "\"episodes\": "));
@@ -75,7 +79,7 @@ TEST_SUITE("examples") {
     CHECK(mentions(complaint("fit --data short.csv --value heat"), "no column 'heat'"));
     CHECK(mentions(complaint("fit --data empty.csv"), "the file is empty"));
     CHECK(mentions(complaint("fit --data latin.csv"), "latin.csv:2: byte 17 is not UTF-8"));
-    CHECK(mentions(complaint("fit --data constant.csv"), "the first 75 readings are all 5; there is nothing to learn"));
+    CHECK(mentions(complaint("fit --data constant.csv"), "the first 75 readings are all the same; there is nothing to learn"));
     CHECK(mentions(complaint("fit --learn 2"), "--learn 2 of 12000 rows"));
     CHECK(mentions(complaint("fit --window 0"), "--window 0"));
     CHECK(mentions(complaint("predict --ckpt none.ckpt"), "none.ckpt"));

@@ -35,9 +35,14 @@ TEST_SUITE("examples") {
     write(folder, "sales.csv", sales());
     const Finished fit = house_prices(folder, "fit " + data);
     REQUIRE_MESSAGE(fit.status == 0, fit.error);
+    CHECK(fs::exists(folder.path / "house_prices_run/report.html"));
     const auto result = nlohmann::json::parse(last_line(fit.output));
     CHECK(result.at("test_r2").get<double>() > 0.9);
     for (const char* key : {"test_rmse", "test_mae", "seconds"}) CHECK(result.at(key).get<double>() > 0);
+
+    const Finished validate = house_prices(folder, "validate --data sales.csv");
+    REQUIRE_MESSAGE(validate.status == 0, validate.error);
+    CHECK(nlohmann::json::parse(validate.output).at("val_mae").get<double>() < 0.5);
 
     const Finished test = house_prices(folder, "test --data sales.csv");
     REQUIRE_MESSAGE(test.status == 0, test.error);
