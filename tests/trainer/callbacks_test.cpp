@@ -178,6 +178,12 @@ TEST_SUITE("trainer") {
     CHECK(mentions(message_of([&] { classify(logits, 0.0); }), "E016: classify: temperature is 0"));
     CHECK(mentions(message_of([&] { classify(logits.flatten()); }), "classify: expected logits [n, classes]"));
     CHECK(concat(std::vector<ClassPrediction>{p, cooler}).label.size(0) == 6);
+    // Rows 1 and 2 are right and all but certain of it or 0.665 sure; row 0 is right with a probability of 1 / 3.
+    const Metrics score = classification_score(p, tensor({0, 1, 0}, kLong), "test_");
+    CHECK(score["test_accuracy"] == 1);
+    CHECK(score["test_loss"] == doctest::Approx((std::log(3.0) + 0.40760596) / 3).epsilon(1e-5));
+    CHECK(score["test_calibration_error"] == doctest::Approx((2 / 3.0 + 0.33475906) / 3).epsilon(1e-4));
+    CHECK(mentions(message_of([&] { classification_score(p, tensor({0}, kLong)); }), "expected probabilities"));
   }
 
   TEST_CASE("Temperature: the least negative log likelihood, found and stored") {

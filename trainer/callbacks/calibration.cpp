@@ -2,6 +2,7 @@
 #include <fulmen/autograd/ops.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/trainer/callbacks/calibration.h>
+#include <fulmen/trainer/metric/probability.h>
 #include <fulmen/trainer/trainer.h>
 
 #include <algorithm>
@@ -95,6 +96,18 @@ ClassPrediction classify(const Tensor& logits, double temperature) {
   // p log p is 0 where p is 0, also where log p is -infinity.
   out.entropy = where(out.probabilities > 0, out.probabilities * logs, zeros_like(logs)).sum({1}).neg();
   return out;
+}
+
+Metrics classification_score(const ClassPrediction& prediction, const Tensor& labels, const std::string& prefix) {
+  const Tensor p = prediction.probabilities.to(Device(kCPU)).to(kDouble), truth = labels.to(Device(kCPU));
+  FULMEN_CHECK(truth.dim() == 1 && p.dim() == 2 && p.size(0) == truth.size(0) && p.size(0) > 0,
+               "classification_score: expected probabilities [n, classes] and labels [n]; got ", p, " and ", truth);
+  metric::CalibrationError calibration({.num_classes = p.size(1)});
+  calibration.update(p, truth);
+  const Tensor of_truth = p.gather(1, truth.unsqueeze(1)).clamp_min(1e-38);
+  return {{prefix + "accuracy", argmax(p, 1).eq(truth).to(kDouble).mean().item<double>()},
+          {prefix + "loss", -of_truth.log().mean().item<double>()},
+          {prefix + "calibration_error", calibration.value()}};
 }
 
 void CalibrateTemperature::on_validation_start(Trainer&, Module&) {

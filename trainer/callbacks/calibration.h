@@ -1,6 +1,7 @@
 #pragma once
 #include <fulmen/data/preprocessor.h>
 #include <fulmen/trainer/callback.h>
+#include <fulmen/trainer/metrics.h>
 
 #include <string>
 #include <vector>
@@ -47,6 +48,10 @@ ClassPrediction classify(const Tensor& logits, double temperature = 1.0);
 inline ClassPrediction classify(const Tensor& logits, const Temperature& temperature) {
   return classify(logits, temperature.value());
 }
+
+/// How well predictions match int64 labels [n]: `<prefix>accuracy`, `<prefix>loss`, the mean negative log likelihood in
+/// nats, and `<prefix>calibration_error`, the expected one of 15 bins (metric/probability.h).
+Metrics classification_score(const ClassPrediction& prediction, const Tensor& labels, const std::string& prefix = "");
 
 /// Fits a Temperature to every validation of a fit, so that each checkpoint holds the one that belongs to its weights.
 /// validation_step returns its logits and labels: `return Dict{{"logits", logits}, {"target", batch.target}}`.
