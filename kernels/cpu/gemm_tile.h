@@ -154,6 +154,12 @@ static void pack_columns(int64_t depth, int64_t cols, int64_t width, Matrix<cons
         for (int64_t j = 0; j < width; j += lanes<T>) store(to + p * width + j, load<Vec<T>>(b.at(p, j)));
       }
       return;
+    } else if (b.col == 1 && cols == width && width % block == 0) {  // a tile's rows
+      using V = typename VecOf<T, block>::type;
+      for (int64_t p = 0; p < depth; ++p) {
+        for (int64_t j = 0; j < width; j += block) store(to + p * width + j, load<V>(b.at(p, j)));
+      }
+      return;
     }
   }
   if (done == width) return;
