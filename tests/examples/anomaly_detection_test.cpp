@@ -79,7 +79,8 @@ TEST_SUITE("examples") {
     CHECK(mentions(complaint("fit --data short.csv --value heat"), "no column 'heat'"));
     CHECK(mentions(complaint("fit --data empty.csv"), "the file is empty"));
     CHECK(mentions(complaint("fit --data latin.csv"), "latin.csv:2: byte 17 is not UTF-8"));
-    CHECK(mentions(complaint("fit --data constant.csv"), "the first 75 readings are all the same; there is nothing to learn"));
+    CHECK(mentions(complaint("fit --data constant.csv"),
+                   "the first 75 readings are all the same; there is nothing to learn"));
     CHECK(mentions(complaint("fit --learn 2"), "--learn 2 of 12000 rows"));
     CHECK(mentions(complaint("fit --window 0"), "--window 0"));
     CHECK(mentions(complaint("predict --ckpt none.ckpt"), "none.ckpt"));
