@@ -18,9 +18,8 @@ struct TextModel : LightningModule<data::Example<>, Tensor> {
     int64_t batch = 12, warmup = 100, seed = 0;
     double lr = 3e-3, dropout = 0, weight_decay = 0.1;
     void fields(auto&& f) {
-      f("arch", arch), f("layers", layers), f("heads", heads), f("width", width);
-      f("context", context), f("vocabulary", vocabulary);
-      f("batch", batch), f("warmup", warmup), f("seed", seed);
+      f("arch", arch), f("layers", layers), f("heads", heads), f("width", width), f("context", context);
+      f("vocabulary", vocabulary), f("batch", batch), f("warmup", warmup), f("seed", seed);
       f("lr", lr), f("dropout", dropout), f("weight_decay", weight_decay);
     }
   };
@@ -124,16 +123,19 @@ data::DataLoader<> loader(const TextModel& model, const Tensor& tokens, bool tra
   return data::DataLoader<>(data::TokenWindows(tokens, context, context), {.batch_size = 32});
 }
 
-void write(TextModel& model, const Settings& settings) {  // to the terminal, as it comes
+std::string written(TextModel& model, const Settings& settings, AnyFunction<bool(int64_t, int64_t)> show = {}) {
   model.eval();
   nn::GenerateOptions options = settings.options(model.tokenizer);
+  if (settings.beams == 1) options.on_token = std::move(show);
+  return model.tokenizer.decode(nn::generate(model.net(), {model.tokenizer.encode(settings.prompt)}, options)[0]);
+}
+
+void write(TextModel& model, const Settings& settings) {  // to the terminal, without beams as it comes
   data::TextStream stream(model.tokenizer);
   std::cout << settings.prompt;
   const auto show = [&](int64_t, int64_t token) { return bool(std::cout << stream.add(token) << std::flush); };
-  if (settings.beams == 1) options.on_token = show;
-  const auto text = nn::generate(model.net(), {model.tokenizer.encode(settings.prompt)}, options)[0];
-  if (settings.beams > 1) std::cout << model.tokenizer.decode(text);
-  std::cout << stream.finish() << std::endl;
+  const std::string text = written(model, settings, show);
+  std::cout << (settings.beams > 1 ? text : stream.finish()) << std::endl;
 }
 
 void fit(const Settings& settings, TextModel::Hparams hp, TrainerOptions options) {
@@ -145,10 +147,14 @@ void fit(const Settings& settings, TextModel::Hparams hp, TrainerOptions options
   model.tokenizer.load_state(tokenizer.state());
   const Tensor tokens = tokenizer.encode_tensor(text);
   const int64_t learned = tokens.size(0) * 9 / 10;
-  const Tensor held_out = tokens.narrow(0, learned, tokens.size(0) - learned);
+  const Tensor held_out = tokens.slice(0, learned);
   options.default_root_dir = settings.out;
-  options.callbacks = {std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
-      .dirpath = settings.out, .filename = "best", .monitor = "val_loss", .enable_version_counter = false})};
+  const auto report = std::make_shared<RunReport>(RunReportOptions{.path = settings.out + "/report.html"});
+  const auto sample = [&](Trainer& run, auto&) { report->add_text(run.global_step(), written(model, settings)); };
+  options.callbacks = {
+      report, std::make_shared<LambdaCallback>(LambdaCallback::Functions{.on_validation_end = sample}),
+      std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
+          .dirpath = settings.out, .filename = "best", .monitor = "val_loss", .enable_version_counter = false})};
   Trainer trainer(options);
   trainer.fit(model, loader(model, tokens.narrow(0, 0, learned), true), loader(model, held_out, false));
   if (trainer.interrupted()) return;
@@ -160,8 +166,7 @@ void fit(const Settings& settings, TextModel::Hparams hp, TrainerOptions options
 void test(const Settings& settings, const TrainerOptions& options, bool validation) {
   const auto model = load_from_checkpoint<TextModel>(settings.ckpt);
   const Tensor tokens = model->tokenizer.encode_tensor(read_text(settings.data));
-  const Tensor part =
-      validation ? tokens.narrow(0, tokens.size(0) * 9 / 10, tokens.size(0) - tokens.size(0) * 9 / 10) : tokens;
+  const Tensor part = validation ? tokens.slice(0, tokens.size(0) * 9 / 10) : tokens;
   Trainer trainer(options);
   const auto data = loader(*model, part, false);
   print_result((validation ? trainer.validate(*model, data) : trainer.test(*model, data))[0], watch.seconds());
@@ -173,9 +178,8 @@ void predict(const Settings& settings) {  // all lines in one batch
   std::vector<std::vector<int64_t>> prompts;
   for (const std::string& line : data::read_lines(settings.data)) prompts.push_back(model->tokenizer.encode(line));
   const auto texts = nn::generate(model->net(), prompts, settings.options(model->tokenizer));
-  for (size_t i = 0; i < texts.size(); ++i) {
+  for (size_t i = 0; i < texts.size(); ++i)
     std::cout << model->tokenizer.decode(prompts[i]) << model->tokenizer.decode(texts[i]) << "\n---\n";
-  }
 }
 
 int main(int argc, char** argv) {
@@ -188,8 +192,8 @@ int main(int argc, char** argv) {
       .command("fit", "learn from --data, keep the best model, write a sample", [&] { fit(settings, hp, options); })
       .command("validate", "loss on the last tenth of --data", [&] { test(settings, options, true); })
       .command("test", "loss on all of --data", [&] { test(settings, options, false); })
-      .command("generate", "write on behind --prompt",
+      .command("generate", "go on from --prompt",
                [&] { write(*load_from_checkpoint<TextModel>(settings.ckpt), settings); })
-      .command("predict", "write on behind each line of --data", [&] { predict(settings); })
+      .command("predict", "go on from each line of --data", [&] { predict(settings); })
       .run(argc, argv);
 }
