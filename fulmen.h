@@ -12,6 +12,7 @@
 #include <fulmen/data/split.h>
 #include <fulmen/data/table_encoder.h>
 #include <fulmen/data/text/byte_level_bpe.h>
+#include <fulmen/data/text/hashed_ngrams.h>
 #include <fulmen/data/text/scored_bpe.h>
 #include <fulmen/data/text/text_data.h>
 #include <fulmen/data/text/word_piece.h>

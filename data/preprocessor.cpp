@@ -1,5 +1,6 @@
 #include <fulmen/data/table_encoder.h>
 #include <fulmen/data/text/byte_level_bpe.h>
+#include <fulmen/data/text/hashed_ngrams.h>
 #include <fulmen/data/text/scored_bpe.h>
 #include <fulmen/data/text/word_piece.h>
 #include <fulmen/data/transforms.h>
@@ -21,10 +22,11 @@ std::shared_ptr<Preprocessor> make_preprocessor(std::string_view kind) {
   if (kind == "byte_level_bpe") return std::make_shared<ByteLevelBpe>();
   if (kind == "word_piece") return std::make_shared<WordPiece>();
   if (kind == "scored_bpe") return std::make_shared<ScoredBpe>();
+  if (kind == "hashed_ngrams") return std::make_shared<HashedNgrams>();
   if (kind == "tokenizer") return std::make_shared<AnyTokenizer>();
   std::string nearest = nearest_name(
       kind, {"standardize", "robust_standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain",
-             "table_encoder", "bytes", "characters", "byte_level_bpe", "word_piece", "scored_bpe", "tokenizer"});
+             "table_encoder", "bytes", "characters", "byte_level_bpe", "word_piece", "scored_bpe", "hashed_ngrams", "tokenizer"});
   fail(str("there is no preprocessor of kind '", kind, "'",
            nearest.empty() ? std::string() : str(" (did you mean '", nearest, "'?)")));
 }

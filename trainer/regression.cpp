@@ -57,6 +57,15 @@ void print_result(Metrics metrics, double seconds) {
   std::fflush(stdout);
 }
 
+void print_extremes(const Tensor& order, const AnyFunction<std::string(int64_t row)>& line, int64_t few) {
+  const Tensor rows = order.to(kCPU).to(kLong).contiguous();
+  const int64_t count = rows.numel();
+  for (int64_t i = 0; i < count; ++i) {
+    if (i == few && i < count - few) std::printf("...\n");
+    if (i < few || i >= count - few) std::printf("%s\n", line(rows.data_ptr<int64_t>()[i]).c_str());
+  }
+}
+
 void print_rows(const Tensor& rows, int decimals) {
   const std::vector<double> values = values_of(rows);
   const size_t columns = rows.dim() > 1 ? static_cast<size_t>(rows.size(-1)) : 1;

@@ -1,5 +1,6 @@
 #pragma once
 #include <fulmen/data/preprocessor.h>
+#include <fulmen/tensor/any_function.h>
 #include <fulmen/trainer/metrics.h>
 
 #include <memory>
@@ -18,6 +19,9 @@ struct RegressionScore {
 
 /// Writes one line of JSON to standard output: the metrics, and "seconds" at the end.
 void print_result(Metrics metrics, double seconds);
+/// Writes to standard output what `line` says of the first and the last rows of an order, int64[n]: of
+/// scores.argsort(), the lowest and the highest.
+void print_extremes(const Tensor& order, const AnyFunction<std::string(int64_t row)>& line, int64_t few = 5);
 /// Writes the rows of a tensor [n] or [n, columns] to standard output, one a line, numbers separated by blanks.
 void print_rows(const Tensor& rows, int decimals = 6);
 

@@ -1,10 +1,13 @@
 #include <fulmen/data/csv.h>
 #include <fulmen/data/file_bytes.h>
 #include <fulmen/data/rows.h>
+#include <fulmen/data/split.h>
 #include <fulmen/data/text/text_data.h>
 #include <fulmen/data/text/unicode.h>
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 
 namespace fulmen::data {
 
@@ -70,6 +73,44 @@ TextExample TokenRows::get_batch(ArrayRef<size_t> indices) const {
   return {batch.ids, batch.mask, targets_.defined() ? gather_rows(targets_, positions) : Tensor()};
 }
 
+std::vector<std::vector<int64_t>> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
+                                               int64_t longest) {
+  std::vector<std::vector<int64_t>> rows;
+  for (const std::string& text : texts) {
+    std::vector<int64_t>& row = rows.emplace_back(tokenizer.encode(text));
+    if (row.empty()) row = {0};
+    if (longest > 0 && static_cast<int64_t>(row.size()) > longest) row.resize(static_cast<size_t>(longest));
+  }
+  return rows;
+}
+
+Tensor log_count_ratios(std::span<const std::vector<int64_t>> rows, const Tensor& targets, int64_t tokens) {
+  FULMEN_CHECK(targets.dim() == 1 && targets.size(0) == static_cast<int64_t>(rows.size()),
+               "log_count_ratios: ", rows.size(), " texts need as many targets; got ", targets);
+  const Tensor target = targets.detach().to(kCPU).to(kDouble).contiguous();
+  std::vector<double> with(static_cast<size_t>(tokens), 0), without(static_cast<size_t>(tokens), 0);
+  double all_with = 0, all_without = 0;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const double value = target.data_ptr<double>()[row];
+    FULMEN_CHECK(value >= 0 && value <= 1, "log_count_ratios: targets must be between 0 and 1; got ", value);
+    std::vector<int64_t> ids = rows[row];
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    for (const int64_t id : ids) {
+      FULMEN_CHECK_INDEX(id >= 0 && id < tokens, "log_count_ratios: there is no token ", id, " of ", tokens);
+      with[static_cast<size_t>(id)] += value;
+      without[static_cast<size_t>(id)] += 1 - value;
+    }
+    all_with += value, all_without += 1 - value;
+  }
+  const double usual = std::log((all_with + 1) / (all_without + 1));
+  for (size_t id = 0; id < with.size(); ++id) {
+    const bool seen = with[id] + without[id] > 0;
+    with[id] = seen ? std::log((with[id] + 1) / (without[id] + 1)) - usual : 0;
+  }
+  return rows_of(with, kFloat);
+}
+
 LabelledTexts read_labelled_texts(const std::string& path, const std::string& text_column,
                                   const std::string& label_column) {
   const bool tabs = path.ends_with(".tsv") || path.ends_with(".tab");
@@ -83,7 +124,7 @@ LabelledTexts read_labelled_texts(const std::string& path, const std::string& te
     found.texts.push_back(texts.categories[static_cast<size_t>(code)]);
   }
   if (!labels.is_text) {
-    found.labels = table.tensor(label_column, kDouble);
+    found.labels = table.tensor(label_column);
     return found;
   }
   found.label_names = labels.categories;
@@ -96,7 +137,7 @@ LabelledTexts read_labelled_texts(const std::string& path, const std::string& te
     numbers.push_back(static_cast<double>(std::lower_bound(found.label_names.begin(), found.label_names.end(), name) -
                                           found.label_names.begin()));
   }
-  found.labels = rows_of(numbers, kDouble);
+  found.labels = rows_of(numbers, kFloat);
   return found;
 }
 
@@ -126,8 +167,33 @@ LabelledTexts read_two_files(const std::string& negative_path, const std::string
   std::vector<double> labels(found.texts.size(), 0);
   for (std::string& text : read_lines(positive_path)) found.texts.push_back(std::move(text));
   labels.resize(found.texts.size(), 1);
-  found.labels = rows_of(labels, kDouble);
+  found.labels = rows_of(labels, kFloat);
   return found;
+}
+
+int64_t LabelledTexts::check_kinds() const {
+  const auto* first = labels.data_ptr<float>();
+  const auto kinds = static_cast<int64_t>(std::set<float>(first, first + labels.numel()).size());
+  if (kinds < 2) {
+    fail_data("labels", "all texts have the same label, so there is nothing to learn",
+              "give texts of another label, too");
+  }
+  if (label_names.size() > 2) {
+    fail_data("labels", str("they are words of ", kinds, " kinds: ", label_names[0], ", ", label_names[1], ", ..."),
+              "give words of two kinds, or numbers on a scale");
+  }
+  return kinds;
+}
+
+std::vector<LabelledTexts> split(const LabelledTexts& texts, const std::vector<double>& fractions, uint64_t seed) {
+  std::vector<LabelledTexts> parts;
+  for (const auto& rows : split_rows(static_cast<int64_t>(texts.texts.size()), fractions, seed, "the texts")) {
+    LabelledTexts& part = parts.emplace_back();
+    for (const int64_t row : rows) part.texts.push_back(texts.texts[static_cast<size_t>(row)]);
+    part.labels = gather_rows(texts.labels, rows);
+    part.label_names = texts.label_names;
+  }
+  return parts;
 }
 
 }  // namespace fulmen::data

@@ -2,8 +2,10 @@
 #include <fulmen/autograd/ops.h>
 #include <fulmen/data/loader.h>
 #include <fulmen/data/rows.h>
+#include <fulmen/data/text/hashed_ngrams.h>
 #include <fulmen/data/text/text_data.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "tests/message_of.h"
@@ -82,11 +84,11 @@ TEST_SUITE("data") {
   TEST_CASE("text: labelled texts") {
     const LabelledTexts scores = read_labelled_texts(written("scores.tsv", "text\tlabel\ngood, yes\t4.5\nbad\t1\n"));
     CHECK(scores.texts == std::vector<std::string>{"good, yes", "bad"});
-    CHECK(numbers<double>(scores.labels) == std::vector<double>{4.5, 1});
+    CHECK(numbers<float>(scores.labels) == std::vector<float>{4.5, 1});
     CHECK(scores.label_names.empty());
     const LabelledTexts names = read_labelled_texts(written("n.csv", "label,text\npos,NA\nneg,12\npos,x\n"));
     CHECK(names.texts == std::vector<std::string>{"NA", "12", "x"});
-    CHECK(numbers<double>(names.labels) == std::vector<double>{1, 0, 1});
+    CHECK(numbers<float>(names.labels) == std::vector<float>{1, 0, 1});
     CHECK(names.label_names == std::vector<std::string>{"neg", "pos"});
     CHECK(mentions(message_of([] { read_labelled_texts(written("w.csv", "txt,label\na,1\n")); }), "no column 'text'"));
     CHECK(mentions(message_of([] { read_labelled_texts(written("m.csv", "text,label\na,1\n,2\n")); }),
@@ -95,10 +97,76 @@ TEST_SUITE("data") {
     const std::string bad = written("bad.txt", "awful\r\n\n  \nboring"), good = written("good.txt", "fine\n");
     const LabelledTexts two = read_two_files(bad, good);
     CHECK(two.texts == std::vector<std::string>{"awful", "boring", "fine"});
-    CHECK(numbers<double>(two.labels) == std::vector<double>{0, 0, 1});
+    CHECK(numbers<float>(two.labels) == std::vector<float>{0, 0, 1});
     CHECK(mentions(message_of([&] { read_two_files(bad, written("latin.txt", "ok\ncaf\xE9\n")); }),
                    "latin.txt:2: the line is not UTF-8"));
     CHECK(mentions(message_of([&] { read_two_files(written("empty.txt", "\n"), good); }), "there is no text in it"));
     CHECK(mentions(message_of([&] { read_two_files(bin_dir() + "/none.txt", good); }), "cannot open the file"));
+  }
+
+  TEST_CASE("text: labels must have something to tell, and parts are those of a table") {
+    LabelledTexts texts{{"a", "b", "c", "d", "e"}, rows_of(std::vector<double>{1, 5, 3, 1, 5}, kFloat), {}};
+    CHECK(texts.check_kinds() == 3);
+    const auto parts = split(texts, {0.2, 0.4}, 3);
+    REQUIRE(parts.size() == 3);
+    const std::vector<int64_t> order = numbers<int64_t>(randperm(5, Generator(3)));
+    std::vector<std::string> all;
+    for (const LabelledTexts& part : parts) all.insert(all.end(), part.texts.begin(), part.texts.end());
+    for (size_t i = 0; i < 5; ++i) CHECK(all[i] == texts.texts[static_cast<size_t>(order[i])]);
+    CHECK(parts[1].texts.size() == 2);
+    CHECK(parts[0].labels[0].item<float>() == texts.labels[order[0]].item<float>());
+    CHECK(mentions(message_of([&] { split(texts, {0.1}, 0); }), "too few"));
+    texts.labels.fill_(2);
+    CHECK(mentions(message_of([&] { texts.check_kinds(); }), "the same label"));
+    const LabelledTexts words{{"a", "b", "c"}, rows_of(std::vector<double>{0, 1, 2}, kFloat), {"bad", "fair", "good"}};
+    CHECK(mentions(message_of([&] { words.check_kinds(); }), "words of 3 kinds: bad, fair, ..."));
+  }
+
+  TEST_CASE("text: hashed words and pairs of words") {
+    const HashedNgrams words({.words = 1, .buckets = 1000, .distinct = false});
+    const auto ids = words.encode("Don't stop. don\u2019t STOP!");
+    REQUIRE(ids.size() == 6);  // don't stop . don't stop !
+    CHECK(ids[0] == ids[3]);
+    CHECK(ids[1] == ids[4]);
+    CHECK(ids[2] != ids[5]);
+    for (const int64_t id : ids) CHECK((id > 0 && id < 1000));
+    const HashedNgrams pairs({.words = 2, .buckets = int64_t{1} << 20});
+    CHECK(pairs.encode("a b a b").size() == 4);  // a, b, a b, b a
+    CHECK(pairs.encode("a b") != pairs.encode("b a"));
+    CHECK(pairs.encode("\u00C9t\u00E9 1,5") == pairs.encode(" \u00E9t\u00E9\t1 ,5\n"));
+    CHECK(pairs.encode("").empty());
+    CHECK(pairs.encode(" \n").empty());
+    AnyTokenizer stored{HashedNgrams({.words = 3, .buckets = 50, .distinct = false})}, loaded;
+    loaded.load_state(stored.state());
+    CHECK(loaded.size() == 50);
+    CHECK(loaded.encode("one two three four") == stored.encode("one two three four"));
+    CHECK(loaded.encode("one two three four").size() == 4 + 3 + 2);
+    CHECK(mentions(message_of([&] { words.encode("caf\xE9"); }), "not UTF-8: byte 3"));
+    CHECK(mentions(message_of([&] { words.decode(ids); }), "no way back"));
+    CHECK(mentions(message_of([] { HashedNgrams({.words = 0}); }), "words must be 1 to 16"));
+    CHECK(mentions(message_of([] { HashedNgrams({.buckets = 1}); }), "at least 2"));
+    HashedNgrams other;
+    for (const char* json :
+         {"{}", "[]", "3", R"({"words": 1, "buckets": 5})", R"({"words": 99, "buckets": 5, "distinct": true})"}) {
+      CHECK(message_of([&] { other.load_state({.json = json, .tensors = {}}); }) != "no error");
+    }
+    CHECK(other.size() == int64_t{1} << 17);
+    const std::vector<std::string> texts = {"one two three", "", "four"};
+    const auto rows = encode_texts(words, texts, 2);
+    CHECK(rows[0].size() == 2);
+    CHECK(rows[1] == std::vector<int64_t>{0});
+    CHECK(rows[2] == words.encode("four"));
+  }
+
+  TEST_CASE("text: log-count ratios") {
+    const std::vector<std::vector<int64_t>> rows = {{1, 2, 2}, {1, 3}, {1, 3}};
+    const Tensor ratios = log_count_ratios(rows, rows_of(std::vector<double>{1, 0, 0.5}, kFloat), 5);
+    const double usual = std::log(2.5 / 2.5);
+    const double expected[] = {0, std::log(2.5 / 2.5) - usual, std::log(2.0 / 1) - usual, std::log(1.5 / 2.5) - usual,
+                               0};
+    for (int64_t i = 0; i < 5; ++i) CHECK(ratios[i].item<double>() == doctest::Approx(expected[i]));
+    CHECK(mentions(message_of([&] { log_count_ratios(rows, zeros({2}), 5); }), "3 texts need as many targets"));
+    CHECK(mentions(message_of([&] { log_count_ratios(rows, full({3}, 2.0), 5); }), "between 0 and 1"));
+    CHECK(mentions(message_of([&] { log_count_ratios(rows, zeros({3}), 3); }), "no token 3 of 3"));
   }
 }
