@@ -1,11 +1,13 @@
 #include <fulmen/kernels/conv.h>
+#include <fulmen/kernels/cpu/conv_images.h>
 #include <fulmen/kernels/cpu/conv_slab.h>
 #include <fulmen/kernels/cpu/conv_tile.h>
 
 // Convolution as a product of matrices, (outputs x channels and taps) times (channels and taps x places), whose second
 // factor is never written: tiles read its rows from a slab (conv_slab.h) at an offset per tap. A task is a box of one
 // image and group: it fills its slab and computes all outputs of the box from it, or a part of their channels where
-// there are few tasks. Every element is one chain of multiply-adds over channels and taps, in blocks of depth_block.
+// there are few tasks. Where planes are small a task is a number of images that lie side by side in its slab
+// (conv_images.h). Every element is one chain of multiply-adds over channels and taps, in blocks of depth_block.
 namespace fulmen::FULMEN_ISA {
 
 namespace {
@@ -30,6 +32,7 @@ struct Work {
   const WalkProduct<S>& p;
   Slab slab;
   bool direct;                           ///< the source is read without a slab
+  int64_t many = 0;                      ///< images side by side; 0: each by itself
   int64_t depth, height, tiles, shares;  ///< rows of a tile; tiles of a group; tasks that share the tiles of a box
   T* weights;                            ///< [groups][tiles][depth][height]
   int64_t* offsets;                      ///< [depth]
@@ -37,14 +40,14 @@ struct Work {
   explicit Work(const WalkProduct<S>& product) : p(product), slab(product.walks) {
     direct = std::is_same_v<S, T> && is_pointwise(p.walks);
     depth = p.channels * slab.taps();
+    choose_images();
     const int64_t cost =
         p.images * p.groups * p.rows * (depth + 1) * p.walks[0].outputs * p.walks[1].outputs * p.walks[2].outputs;
-    const int64_t wanted = smaller(16, cost / parallel_work + 1), products = p.images * p.groups;
-    slab.cut(direct ? 0 : p.channels, (1 << 19) / static_cast<int64_t>(sizeof(T)), divide_up(wanted, products));
-    tiles = divide_up(p.rows, packed_rows);
-    height = divide_up(p.rows, tiles);
-    tiles = divide_up(p.rows, height);
-    shares = smaller(tiles, divide_up(wanted, products * slab.boxes()));
+    const int64_t wanted = smaller(16, cost / parallel_work + 1),
+                  products = divide_up(p.images, many > 0 ? many : 1) * p.groups;
+    if (many == 0)
+      slab.cut(direct ? 0 : p.channels, (1 << 19) / static_cast<int64_t>(sizeof(T)), divide_up(wanted, products));
+    shares = smaller(many > 0 ? divide_up(tiles, 4) : tiles, divide_up(wanted, products * slab.boxes()));
     const size_t weight_bytes = sizeof(T) * static_cast<size_t>(p.groups * tiles * height * depth + 64);
     auto* memory = static_cast<char*>(thread_scratch(Scratch::Block, weight_bytes + sizeof(int64_t) * depth));
     offsets = reinterpret_cast<int64_t*>(memory);
@@ -54,6 +57,23 @@ struct Work {
     } else {
       slab.fill_offsets(p.channels, offsets);
     }
+    for (int64_t c = 0; c < depth && many > 0; ++c) offsets[c] *= many;
+  }
+  int64_t places() const { return p.walks[0].outputs * p.walks[1].outputs * p.walks[2].outputs; }
+  /// Whether images lie side by side, and how a group's rows are divided among tiles.
+  void choose_images() {
+    tiles = divide_up(p.rows, packed_rows);
+    height = divide_up(p.rows, tiles);
+    tiles = divide_up(p.rows, height);
+    const int64_t side_by_side = tile_cols_of(height) * lanes<T>;
+    const int64_t run = p.walks[0].outputs * ((p.walks[1].outputs - 1) * slab.axes[2].size + p.walks[2].outputs);
+    const int64_t rounded = divide_up(run, lanes<T>) * lanes<T>;
+    if (slab.elements(p.channels) * side_by_side > (1 << 20) || places() > 256) return;
+    if (!interleaves(p.images, side_by_side, places(), rounded)) return;
+    // Bringing an element into its place takes as long as some 50 products.
+    if (192 * slab.channel() > slab.taps() * places() * p.rows) return;
+    many = side_by_side;
+    direct = false;
   }
 
   void pack_weights() const {
@@ -209,6 +229,59 @@ class BoxTask {
   Segment segments_[most_tile_cols * lanes<T>];
 };
 
+/// Images [first, first + many) of a group, tiles [begin, end) of its rows.
+template <class S>
+void run_images(const Work<S>& w, int64_t block, int64_t group, int64_t begin, int64_t end) {
+  using T = Compute<S>;
+  const WalkProduct<S>& p = w.p;
+  const Slab& slab = w.slab;
+  const int64_t many = w.many, first = block * many, places = w.places();
+  const ImageBlock<S, T> images{p.source + (first * p.groups + group) * p.channels * p.source_plane(),
+                                p.groups * p.channels * p.source_plane(),
+                                smaller(many, p.images - first),
+                                many,
+                                p.channels,
+                                p.source_plane()};
+  const int64_t slab_elements = ImageBlock<S, T>::slab_elements(slab, p.channels, many),
+                stage_elements = w.height * places * many;
+  const int64_t scratch_elements = ImageBlock<S, T>::scratch_elements(slab, many);
+  const int64_t second = scratch_elements > stage_elements ? scratch_elements : stage_elements;
+  auto* from = static_cast<T*>(thread_scratch(Scratch::Panel, sizeof(T) * static_cast<size_t>(slab_elements + second)));
+  T* stage = from + slab_elements;  // [places][height][many]
+  images.fill(slab, stage, from);
+  const auto tile = conv_tile_of<T>(w.height, true);
+  const ConvWalk(&walk)[3] = p.walks;
+  for (int64_t t = begin; t < end; ++t) {
+    const T* weights = w.weights + (group * w.tiles + t) * w.depth * w.height;
+    T* sums = stage;
+    for (int64_t z = 0; z < walk[0].outputs; ++z) {
+      for (int64_t v = 0; v < walk[1].outputs; ++v) {
+        const T* line = from + (z * slab.plane() + v * slab.axes[2].size) * many;
+        for (int64_t u = 0; u < walk[2].outputs; ++u, sums += w.height * many) {
+          tile(w.depth, weights, line + u * many, w.offsets, sums);
+        }
+      }
+    }
+    for (int64_t r = 0; r < smaller(w.height, p.rows - t * w.height); ++r) {
+      const int64_t row = group * p.rows + t * w.height + r;
+      const T bias = p.bias ? static_cast<T>(p.bias[row]) : T(0);
+      for (int64_t i = 0; i < images.images; ++i) {
+        S* to = p.result + ((first + i) * p.groups * p.rows + row) * p.result_plane();
+        const T* sum = stage + r * many + i;
+        auto place = [&](int d, int64_t o) { return o * walk[d].out_step + walk[d].out_first; };
+        for (int64_t z = 0; z < walk[0].outputs; ++z) {
+          for (int64_t v = 0; v < walk[1].outputs; ++v) {
+            S* line = to + (place(0, z) * p.result_size[1] + place(1, v)) * p.result_size[2] + walk[2].out_first;
+            for (int64_t u = 0; u < walk[2].outputs; ++u, sum += w.height * many) {
+              line[u * walk[2].out_step] = S(*sum + bias);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 template <class S>
 void run_product(WalkProduct<S> p) {
   if (is_pointwise(p.walks)) {  // one long row
@@ -223,6 +296,19 @@ void run_product(WalkProduct<S> p) {
   if (p.images * p.groups * p.rows == 0) return;
   const Work<S> work(p);
   work.pack_weights();
+  if (work.many > 0) {
+    const int64_t blocks = divide_up(p.images, work.many);
+    const int64_t task_cost = (work.depth + 1) * p.rows * work.places() * work.many / work.shares;
+    parallel_for(blocks * p.groups * work.shares, divide_up(parallel_work / 2, task_cost + 1),
+                 [&](int64_t first, int64_t last) {
+                   for (int64_t t = first; t < last; ++t) {
+                     const int64_t share = t % work.shares, product = t / work.shares;
+                     run_images(work, product / p.groups, product % p.groups, work.tiles * share / work.shares,
+                                work.tiles * (share + 1) / work.shares);
+                   }
+                 });
+    return;
+  }
   const int64_t boxes = work.slab.boxes(), tasks = p.images * p.groups * boxes * work.shares;
   const int64_t task_cost = (work.depth + 1) * p.rows * work.slab.box[0] * work.slab.box[1] * work.slab.box[2];
   parallel_for(tasks, divide_up(parallel_work / 2, task_cost / work.shares + 1), [&](int64_t first, int64_t last) {
