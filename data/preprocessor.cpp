@@ -24,9 +24,9 @@ std::shared_ptr<Preprocessor> make_preprocessor(std::string_view kind) {
   if (kind == "scored_bpe") return std::make_shared<ScoredBpe>();
   if (kind == "hashed_ngrams") return std::make_shared<HashedNgrams>();
   if (kind == "tokenizer") return std::make_shared<AnyTokenizer>();
-  std::string nearest = nearest_name(
-      kind, {"standardize", "robust_standardize", "min_max", "log1p", "log1p_if_skewed", "clip", "chain",
-             "table_encoder", "bytes", "characters", "byte_level_bpe", "word_piece", "scored_bpe", "hashed_ngrams", "tokenizer"});
+  std::string nearest = nearest_name(kind, {"standardize", "robust_standardize", "min_max", "log1p", "log1p_if_skewed",
+                                            "clip", "chain", "table_encoder", "bytes", "characters", "byte_level_bpe",
+                                            "word_piece", "scored_bpe", "hashed_ngrams", "tokenizer"});
   fail(str("there is no preprocessor of kind '", kind, "'",
            nearest.empty() ? std::string() : str(" (did you mean '", nearest, "'?)")));
 }
