@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <fulmen/nn/models/bert.h>
+#include <fulmen/tensor/safetensors.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -35,6 +37,21 @@ std::string stars() {
     file += "," + std::to_string(1 + i % 5) + "\n";
   }
   return file;
+}
+
+/// A folder as MiniLM's, with a small model of random weights whose tokens are letters.
+void write_encoder(const fs::path& folder, int64_t width) {
+  fs::create_directories(folder);
+  std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n";
+  for (char letter = 'a'; letter <= 'z'; ++letter) (vocabulary += letter) += std::string("\n##") + letter + "\n";
+  write(folder / "vocab.txt", vocabulary);
+  write(folder / "config.json", R"({"model_type": "bert", "vocab_size": 56, "hidden_size": 16, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "intermediate_size": 24, "max_position_embeddings": 512})");
+  fulmen::manual_seed(1);
+  fulmen::Safetensors file;
+  fulmen::nn::Bert model(fulmen::nn::BertOptions(56, width, 2, 2, 24));
+  for (const auto& item : model->state_dict()) file.tensors.emplace_back(item.key(), item.value());
+  fulmen::save_safetensors((folder / "model.safetensors").string(), file);
 }
 
 }  // namespace
@@ -77,6 +94,36 @@ TEST_SUITE("examples") {
     write(folder.path / "bad.txt", "bad thing\nvery bad\npoor and bad\nbad bad\n");
     const std::string two = " --positive good.txt --negative bad.txt --test_fraction 0.25 --val_fraction 0.2";
     CHECK(metric(sentiment(folder, "fit" + two + quiet), "test_accuracy") >= 0);
+  }
+
+  TEST_CASE("sentiment: on a pretrained encoder, its head or all of it") {
+    if (!fs::exists(bin_dir() + "/sentiment")) return;
+    const Folder folder;
+    write_encoder(folder.path / "encoder", 16);
+    for (const std::string tune : {"head", "all"}) {
+      const std::string out = " --out " + tune;
+      const Finished fit =
+          sentiment(folder, "fit --minilm encoder --max_epochs 2 --batch 16 --tune " + tune + out + quiet);
+      const double accuracy = metric(fit, "test_accuracy");
+      // The checkpoint holds encoder and vocabulary.
+      const Finished again = sentiment(folder, "test --ckpt " + tune + "/best.ckpt");
+      CHECK(metric(again, "test_accuracy") == doctest::Approx(accuracy));
+      const Finished one = sentiment(folder, "predict --text \"Very good\" --ckpt " + tune + "/best.ckpt");
+      CHECK(mentions(one.output, "tive\tVery good"));
+    }
+    const auto complaint = [&](const std::string& arguments) {
+      const Finished run = sentiment(folder, "fit --minilm encoder " + arguments);
+      CHECK(run.status == 2);
+      return std::count(run.error.begin(), run.error.end(), '\n') == 1 ? run.error : "several lines: " + run.error;
+    };
+    CHECK(mentions(complaint("--tune half"), "expected head or all"));
+    write_encoder(folder.path / "encoder", 8);
+    CHECK(mentions(complaint(""), "of another shape"));
+    fs::remove(folder.path / "encoder/model.safetensors");
+    CHECK(mentions(complaint(""), "encoder/model.safetensors"));
+    write_encoder(folder.path / "encoder", 16);
+    fs::remove(folder.path / "encoder/vocab.txt");
+    CHECK(mentions(complaint(""), "encoder/vocab.txt"));
   }
 
   TEST_CASE("sentiment: wrong data ends with one clear line") {
