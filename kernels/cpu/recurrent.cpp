@@ -1,8 +1,9 @@
 #include <fulmen/kernels/cpu/gemm_product.h>
 #include <fulmen/kernels/recurrent_cells.h>
 
-// Weights are packed once for all steps. A task computes all gates of a few neighbouring hidden units for all
-// sequences, and goes on to the new state while the sums are in the first-level cache.
+// Weights are packed once for all steps. A task computes all gates of a few neighbouring hidden units for its
+// sequences, and goes on to the new state while the sums are in the first-level cache. With many sequences a thread
+// goes through all steps of some of them, without waiting for the others at every step.
 namespace fulmen::FULMEN_ISA {
 
 namespace {
@@ -30,6 +31,16 @@ struct Slopes {
 template <class T>
 FULMEN_INLINE T* moved(T* data, int64_t by) {
   return data ? data + by : nullptr;
+}
+
+/// Calls f(begin, end) on ranges of sequences, which know nothing of each other: with a few tiles' worth of them for
+/// every thread, each thread goes through all steps alone. Otherwise f gets all, and shares the units of each step.
+template <class F>
+FULMEN_INLINE void for_sequences(const RecurrentSteps& steps, int64_t work_per_row, const F& f) {
+  const int64_t sequences = steps.count > 0 ? steps.sizes[0] : 0;
+  if (sequences < 2 * direct_rows * get_num_threads()) return f(int64_t{0}, sequences);
+  const int64_t grain = divide_up(1 << 20, steps.count * work_per_row + 1);
+  parallel_for(sequences, grain < 2 ? 2 : grain, f);
 }
 
 /// c [rows, packed_cols] (+)= a b, b packed.
@@ -95,24 +106,28 @@ void run_forward(const Layer<T>& p, const RecurrentSteps& steps) {
                          packed + n * hidden * width);
     }
   });
-  StepWalk walk(steps, false);
-  for (Step step; walk.next(step);) {
-    const int64_t work = step.rows * gates * hidden * width;
-    parallel_for(blocks, divide_up(1 << 18, work + 1), [&](int64_t first, int64_t last) {
-      auto* sums =
-          static_cast<T*>(thread_scratch(Scratch::Result, sizeof(T) * static_cast<size_t>(row_part * gates * width)));
-      for (int64_t block = first; block < last; ++block) {
-        for (int64_t r = 0; r < step.rows;) {
-          const bool linked = r < step.linked;
-          const int64_t rows = smaller(row_part, (linked ? step.linked : step.rows) - r);
-          const int64_t at = (linked ? step.before + r : r) * hidden;
-          advance<Cell, T>(p, packed + block * gates * hidden * width, step, r, rows, (linked ? p.h : p.h0) + at,
-                           moved(linked ? p.c : p.c0, at), block * width, smaller(width, hidden - block * width), sums);
-          r += rows;
+  for_sequences(steps, gates * hidden * hidden, [&](int64_t begin, int64_t end) {
+    StepWalk walk(steps, false);
+    for (Step step; walk.next(step);) {
+      const int64_t until = smaller(end, step.rows), work = (until - begin) * gates * hidden * width;
+      if (begin >= until) continue;
+      parallel_for(blocks, divide_up(1 << 18, work + 1), [&](int64_t first, int64_t last) {
+        auto* sums =
+            static_cast<T*>(thread_scratch(Scratch::Result, sizeof(T) * static_cast<size_t>(row_part * gates * width)));
+        for (int64_t block = first; block < last; ++block) {
+          for (int64_t r = begin; r < until;) {
+            const bool linked = r < step.linked;
+            const int64_t rows = smaller(row_part, (linked ? smaller(step.linked, until) : until) - r);
+            const int64_t at = (linked ? step.before + r : r) * hidden;
+            advance<Cell, T>(p, packed + block * gates * hidden * width, step, r, rows, (linked ? p.h : p.h0) + at,
+                             moved(linked ? p.c : p.c0, at), block * width, smaller(width, hidden - block * width),
+                             sums);
+            r += rows;
+          }
         }
-      }
-    });
-  }
+      });
+    }
+  });
 }
 
 template <class Cell, class T>
@@ -164,22 +179,26 @@ void run_backward(const Slopes<T>& p, const RecurrentSteps& steps) {
   // The GRU's third gate has its hidden slope in the fourth place.
   constexpr bool apart = Cell::slopes > Cell::gates;
   const int64_t together = apart ? depth - hidden : depth, pitch = Cell::slopes * hidden;
-  StepWalk walk(steps, true);
-  for (Step step; walk.next(step);) {
-    parallel_for(step.rows, divide_up(1 << 13, hidden + 1), [&](int64_t first, int64_t last) {
-      for (int64_t r = first; r < last; ++r) derive<Cell, T>(p, step, r);
-    });
-    const T* slopes = p.g + step.first * pitch;
-    parallel_for(blocks, divide_up(1 << 18, step.rows * depth * width + 1), [&](int64_t first, int64_t last) {
-      for (int64_t block = first; block < last; ++block) {
-        const T* b = packed + block * depth * width;
-        const Matrix<T> to{p.gh0 + block * width, hidden, 1};
-        const int64_t cols = smaller(width, hidden - block * width);
-        add_tiles<T>(step.rows, together, slopes, pitch, b, to, cols, true);
-        if (apart) add_tiles<T>(step.rows, hidden, slopes + depth, pitch, b + together * width, to, cols, true);
-      }
-    });
-  }
+  for_sequences(steps, depth * hidden, [&](int64_t begin, int64_t end) {
+    StepWalk walk(steps, true);
+    for (Step step; walk.next(step);) {
+      const int64_t rows = smaller(end, step.rows) - begin;
+      if (rows <= 0) continue;
+      parallel_for(rows, divide_up(1 << 13, hidden + 1), [&](int64_t first, int64_t last) {
+        for (int64_t r = first; r < last; ++r) derive<Cell, T>(p, step, begin + r);
+      });
+      const T* slopes = p.g + (step.first + begin) * pitch;
+      parallel_for(blocks, divide_up(1 << 18, rows * depth * width + 1), [&](int64_t first, int64_t last) {
+        for (int64_t block = first; block < last; ++block) {
+          const T* b = packed + block * depth * width;
+          const Matrix<T> to{p.gh0 + begin * hidden + block * width, hidden, 1};
+          const int64_t cols = smaller(width, hidden - block * width);
+          add_tiles<T>(rows, together, slopes, pitch, b, to, cols, true);
+          if (apart) add_tiles<T>(rows, hidden, slopes + depth, pitch, b + together * width, to, cols, true);
+        }
+      });
+    }
+  });
 }
 
 template <class F>

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <fulmen/autograd/ops.h>
 #include <fulmen/nn/nn.h>
+#include <fulmen/tensor/threads.h>
 #include <tests/message_of.h>
 
 #include <sstream>
@@ -94,6 +95,32 @@ TEST_CASE("packed sequences go through a layer as each of them alone") {
       CHECK(last.select(1, i).allclose(end, 1e-5, 1e-6));
     }
   }
+}
+
+TEST_CASE("recurrent layers give the same bits whether threads share steps or sequences") {
+  manual_seed(8);
+  const int threads = get_num_threads();
+  std::vector<Tensor> sequences;
+  for (int64_t i = 0; i < 40; ++i) sequences.push_back(randn({3 + i * 5 % 17, 24}));
+  const auto packed = rnn::pack_sequence(sequences, /*enforce_sorted=*/false);
+  for (bool reverse : {false, true}) {
+    nn::LSTM lstm(nn::LSTMOptions(24, 70).num_layers(2).bidirectional(reverse));
+    nn::GRU gru(nn::GRUOptions(24, 37).bidirectional(reverse));
+    std::vector<Tensor> first;
+    for (int count : {1, 2, 3, 64}) {  // with 64 threads there are too few sequences for each
+      set_num_threads(count);
+      lstm->zero_grad(), gru->zero_grad();
+      const auto [y, states] = lstm->forward_with_packed_input(packed);
+      const auto [z, last] = gru->forward_with_packed_input(packed);
+      (y.data().square().sum() + std::get<1>(states).sum() + z.data().square().sum() + last.sum()).backward();
+      std::vector<Tensor> all = {y.data(), std::get<0>(states), std::get<1>(states), z.data(), last};
+      for (const Tensor& weight : lstm->parameters()) all.push_back(weight.grad().clone());
+      for (const Tensor& weight : gru->parameters()) all.push_back(weight.grad().clone());
+      if (first.empty()) first = all;
+      for (size_t i = 0; i < all.size(); ++i) CHECK(all[i].equal(first[i]));
+    }
+  }
+  set_num_threads(threads);
 }
 
 TEST_CASE("a cell is a layer's step") {
