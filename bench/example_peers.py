@@ -82,7 +82,7 @@ def images(arguments):
     validation, train = order[:cut], order[cut:]
     as_floats = lambda x: x[:, None].float() / 255
     batch = 32 if len(train) < 10000 else 128
-    epochs = max(10, min(60, 700000 // len(train)))
+    epochs = max(10, min(60, 800000 // len(train)))
     net = image_net(1, pictures.shape[1], int(labels.max()) + 1, [32, 64, 128])
     optimizer = torch.optim.AdamW(net.parameters(), lr=4e-3, weight_decay=0.02)
     steps = epochs * math.ceil(len(train) / batch)

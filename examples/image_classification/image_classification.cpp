@@ -146,7 +146,7 @@ void fit(const std::string& path, const std::string& out, Classifier::Hparams hp
   Classifier model(hp);
   options.default_root_dir = out;
   if (!options.max_epochs && options.max_steps < 0)
-    options.max_epochs = std::clamp<int64_t>(700000 / parts.train.size(), 10, 60);
+    options.max_epochs = std::clamp<int64_t>(800000 / parts.train.size(), 10, 60);
   options.callbacks = {
       std::make_shared<CalibrateTemperature>(model.temperature),
       std::make_shared<RunReport>(RunReportOptions{.path = out + "/report.html", .class_names = hp.classes}),
@@ -187,7 +187,7 @@ int main(int argc, char** argv) {
   return Cli("image_classification", "Learns to tell pictures apart, and names new ones.")
       .options(files, hp, options)
       .describe("unsure", "predict marks pictures whose class is less probable")
-      .describe("trainer.max_epochs", "not set: 700,000 pictures seen, in 10 to 60 epochs")
+      .describe("trainer.max_epochs", "not set: 800,000 pictures seen, in 10 to 60 epochs")
       .describe("model.batch", "0: 32 for less than 10,000 pictures, otherwise 128")
       .describe("model.shift", "augmentation: moved by at most this share of the width")
       .command("fit", "train, keep the best model, test it", [&] { fit(files.data, files.out, hp, options); })

@@ -16,20 +16,25 @@ namespace {
 struct Slopes {
   double first = 0, second = 0;
 };
+/// Labels count as (n + 1) / (n + 2) and the other classes share the rest (Platt 1999): n right answers of n do not
+/// prove that the next one will be right.
 Slopes slopes_at(const double* logits, const int64_t* labels, int64_t rows, int64_t classes, double t) {
   Slopes out;
+  const double rest = 1.0 / static_cast<double>(rows + 2);
   for (int64_t i = 0; i < rows; ++i) {
     const double* z = logits + i * classes;
     const double top = *std::max_element(z, z + classes);
-    double sum = 0, mean = 0, square = 0;
+    double sum = 0, mean = 0, square = 0, all = 0;
     for (int64_t c = 0; c < classes; ++c) {
       const double weight = std::exp(t * (z[c] - top));
       sum += weight;
+      all += z[c] - top;
       mean += weight * (z[c] - top);
       square += weight * (z[c] - top) * (z[c] - top);
     }
     mean /= sum;
-    out.first += mean - (z[labels[i]] - top);
+    const double truth = z[labels[i]] - top, others = (all - truth) / static_cast<double>(classes - 1);
+    out.first += mean - (truth + rest * (classes > 1 ? others - truth : 0));
     out.second += square / sum - mean * mean;
   }
   return out;
@@ -54,7 +59,7 @@ void Temperature::fit(const Tensor& logits, const Tensor& labels) {
     }
   }
   // Newton's steps between borders that close in on the root of the slope, every third one a bisection. The temperature
-  // stays in 0.01 .. 100: where every answer is right it would go to 0.
+  // stays in 0.01 .. 100.
   double low = 0.01, high = 100, t = 1;
   for (int step = 0; step < 300 && high - low > 1e-12 * high; ++step) {
     const Slopes s = slopes_at(values, truth, rows, classes, t);

@@ -26,7 +26,8 @@ struct ClassPrediction {
 class Temperature final : public data::Preprocessor {
  public:
   Temperature() : learnt_(std::make_shared<Learnt>()) {}
-  /// Finds the value with the least negative log likelihood of int64 labels [n] under logits [n, classes].
+  /// Finds the value with the least negative log likelihood of int64 labels [n] under logits [n, classes], each label
+  /// being held for right with a probability of (n + 1) / (n + 2), so that it is no 0 where all answers are right.
   void fit(const Tensor& logits, const Tensor& labels);
   double value() const { return learnt_->value; }
 
