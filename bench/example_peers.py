@@ -98,7 +98,8 @@ def images(arguments):
         net.train()
         for rows in train[torch.randperm(len(train))].split(batch):
             optimizer.zero_grad()
-            x = augmented(as_floats(pictures[rows]), 0.07, 10, 0.1)
+            few = len(train) < 10000
+            x = augmented(as_floats(pictures[rows]), 0.07, 10 if few else 0, 0.1 if few else 0)
             F.cross_entropy(net(x), labels[rows], label_smoothing=0.05).backward()
             optimizer.step()
             scheduler.step()

@@ -35,10 +35,9 @@ struct Classifier : LightningModule<data::Example<>, ClassPrediction> {
   struct Hparams {
     std::vector<int64_t> widths = {32, 64, 128};
     std::vector<std::string> classes = {};
-    int64_t channels = 0, height = 0, width = 0, batch = 0,
-            seed = 0;  // batch 0: 32 up to 10,000 pictures, 128 from there
+    int64_t channels = 0, height = 0, width = 0, batch = 0, seed = 0;
     double lr = 4e-3, weight_decay = 0.02, smoothing = 0.05;
-    double shift = 0.07, rotation = 10, zoom = 0.1;  // at most: share of the width, degrees, share of the size
+    double shift = 0.07, rotation = -1, zoom = -1;  // at most: share of the width, degrees, share of the size
     bool flip = false;
     double test_fraction = 0.2, validation_fraction = 0.1;  // of what is not divided already
     void fields(auto&& f) {
@@ -89,9 +88,8 @@ struct Classifier : LightningModule<data::Example<>, ClassPrediction> {
     return classify(forward(batch.data), temperature);
   }
   Optimizers configure_optimizers() override {
-    const int64_t steps = trainer().estimated_stepping_batches();
     return Optimizers(optim::AdamW(parameters(), optim::AdamWOptions(hp.lr).weight_decay(hp.weight_decay)))
-        .schedule<optim::OneCycleLR>({.interval = Interval::Step}, hp.lr, steps);
+        .schedule<optim::OneCycleLR>({.interval = Interval::Step}, hp.lr, trainer().estimated_stepping_batches());
   }
   Hparams hp;
   Temperature temperature = register_transform("temperature", Temperature());
@@ -119,9 +117,8 @@ data::DataLoader<> loader(const Classifier& model, const vision::ImageSet& set, 
   FULMEN_CHECK(set.images.sizes().slice(1) == IntArrayRef({hp.channels, hp.height, hp.width}), "the pictures are ",
                set.images.sizes().slice(1), ", but the model learned from ",
                IntArrayRef({hp.channels, hp.height, hp.width}), " (channels, height, width): bring them to that size");
-  const int64_t batch = hp.batch > 0 ? hp.batch : set.size() < 10000 ? 32 : 128;
   return data::DataLoader<>(data::Example<>(set.images, set.labels),
-                            {.batch_size = training ? batch : 256, .shuffle = training});
+                            {.batch_size = training ? hp.batch : 256, .shuffle = training});
 }
 
 void test(const std::string& path, const std::string& ckpt, const TrainerOptions& options) {
@@ -132,9 +129,7 @@ void test(const std::string& path, const std::string& ckpt, const TrainerOptions
   confusion.update(found.label, set.labels);
   std::cout << "how often a picture of each class (rows) was taken for each (columns)\n";
   print_rows(confusion.compute(), 0);
-  Metrics metrics = classification_score(found, set.labels, "test_");
-  metrics.set("temperature", model->temperature.value());
-  print_result(metrics, watch.seconds());
+  print_result(classification_score(found, set.labels, "test_"), watch.seconds());
 }
 
 void fit(const std::string& path, const std::string& out, Classifier::Hparams hp, TrainerOptions options) {
@@ -142,6 +137,10 @@ void fit(const std::string& path, const std::string& out, Classifier::Hparams hp
   hp.classes = parts.train.classes;
   hp.channels = parts.train.images.size(1);
   hp.height = parts.train.images.size(2), hp.width = parts.train.images.size(3);
+  const bool few = parts.train.size() < 10000;
+  if (hp.batch <= 0) hp.batch = few ? 32 : 128;
+  if (hp.rotation < 0) hp.rotation = few ? 10 : 0;
+  if (hp.zoom < 0) hp.zoom = few ? 0.1 : 0;
   seed_everything(hp.seed);
   Classifier model(hp);
   options.default_root_dir = out;
@@ -189,6 +188,7 @@ int main(int argc, char** argv) {
       .describe("unsure", "predict marks pictures whose class is less probable")
       .describe("trainer.max_epochs", "not set: 800,000 pictures seen, in 10 to 60 epochs")
       .describe("model.batch", "0: 32 for less than 10,000 pictures, otherwise 128")
+      .describe("model.rotation", "augmentation: degrees at most; -1: 10 (zoom 0.1) below 10,000 pictures, or 0")
       .describe("model.shift", "augmentation: moved by at most this share of the width")
       .command("fit", "train, keep the best model, test it", [&] { fit(files.data, files.out, hp, options); })
       .command("validate", "accuracy where the best was chosen", [&] { validate(files.data, files.ckpt, options); })
