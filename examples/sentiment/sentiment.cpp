@@ -165,7 +165,7 @@ void fit(const Settings& files, Sentiment::Hparams hp, TrainerOptions options) {
   options.callbacks = {
       std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
           .dirpath = files.out, .filename = "best", .monitor = "val_loss", .enable_version_counter = false}),
-      std::make_shared<RunReport>(RunReportOptions{.title = "sentiment", .class_names = hp.labels})};
+      std::make_shared<RunReport>(RunReportOptions{.path = files.out + "/report.html", .class_names = hp.labels})};
   Trainer trainer(options);
   trainer.fit(model, loader(model, part[2], true), loader(model, part[1]));
   if (!trainer.interrupted()) test(files, files.out + "/best.ckpt", options);

@@ -64,6 +64,7 @@ TEST_SUITE("examples") {
     const double accuracy = metric(fit, "test_accuracy");
     CHECK(accuracy > 0.7);
     CHECK(mentions(fit.output, " positive (is "));
+    CHECK(mentions(text_of(folder.path / "sentiment_run/report.html"), "onfusion"));
     CHECK(metric(sentiment(folder, "test"), "test_accuracy") == doctest::Approx(accuracy));
     CHECK(metric(sentiment(folder, "validate"), "val_mae") < 0.5);
     const Finished good = sentiment(folder, "predict --text \"A lovely film, wonderful and delightful.\"");

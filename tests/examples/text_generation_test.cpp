@@ -47,6 +47,7 @@ TEST_SUITE("examples") {
       const Finished fit = text_generation(folder, "fit --data fox.txt --max_steps 20 --tokenizer " + kind + small);
       CHECK_MESSAGE(fit.status == 0, fit.error);
       CHECK(mentions(last_line(fit.output), "\"val_loss\""));
+      CHECK(mentions(text_of(folder.path / "text_generation_run/report.html"), "step 20"));
       CHECK(text_generation(folder, "generate --prompt \"brown\" --tokens 20").status == 0);
     }
     write(folder.path / "prompts.txt", "the quick brown\nlazy\n");
