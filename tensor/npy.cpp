@@ -196,13 +196,22 @@ std::string header_of(const Tensor& tensor) {
   for (int64_t size : tensor.sizes()) shape += std::to_string(size) + ", ";
   if (tensor.dim() > 1) shape.resize(shape.size() - 2);
   if (tensor.dim() == 1) shape.resize(shape.size() - 1);
-  const char order = tensor.element_size() == 1 ? '|' : '<';
-  std::string text = str("{'descr': '", order, descriptions[static_cast<int>(tensor.scalar_type())],
-                         "', 'fortran_order': False, 'shape': (", shape, "), }");
+  return npy_header(npy_type(tensor.scalar_type()), shape);
+}
+
+}  // namespace
+
+std::string npy_type(ScalarType dtype) {
+  return str("'", element_size(dtype) == 1 ? '|' : '<', descriptions[static_cast<int>(dtype)], "'");
+}
+
+std::string npy_header(const std::string& type, const std::string& shape, size_t spare) {
+  std::string text = str("{'descr': ", type, ", 'fortran_order': False, 'shape': (", shape, "), }");
   // Padded so that the data begins at a multiple of 64.
   const size_t before = magic.size() + 4;
-  text.resize((before + text.size() + 1 + 63) / 64 * 64 - before - 1, ' ');
+  text.resize((before + text.size() + spare + 1 + 63) / 64 * 64 - before - 1, ' ');
   text += '\n';
+  FULMEN_CHECK(text.size() < 65536, "npy: a header of ", text.size(), " bytes is too long for the format");
   std::string header(magic);
   header += '\x01';
   header += '\x00';
@@ -210,8 +219,6 @@ std::string header_of(const Tensor& tensor) {
   header += static_cast<char>(text.size() >> 8);
   return header + text;
 }
-
-}  // namespace
 
 void save_npy(const std::string& path, const Tensor& tensor) {
   const std::string header = header_of(tensor);

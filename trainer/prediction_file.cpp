@@ -1,4 +1,5 @@
 #include <fulmen/tensor/error.h>
+#include <fulmen/tensor/npy.h>
 #include <fulmen/trainer/prediction_file.h>
 
 #include <algorithm>
@@ -106,14 +107,6 @@ class NpyFile final : public PredictionFile {
   static size_t bytes_of_row(const Tensor& column) {
     return column.size(0) == 0 ? 0 : column.nbytes() / static_cast<size_t>(column.size(0));
   }
-  static std::string type_of(const Tensor& column) {
-    const char* kind = column.scalar_type() == kBool             ? "b"
-                       : column.scalar_type() == kByte           ? "u"
-                       : is_floating_point(column.scalar_type()) ? "f"
-                                                                 : "i";
-    const size_t bytes = column.element_size();
-    return str("'", bytes == 1 ? "|" : "<", kind, bytes, "'");
-  }
   /// "3, 4, " of a column whose rows are [3, 4].
   static std::string sizes_of_row(const Tensor& column) {
     std::string text;
@@ -123,11 +116,11 @@ class NpyFile final : public PredictionFile {
   void begin(const NamedTensors& prediction, const std::vector<Tensor>& columns) {
     for (const Tensor& column : columns) row_bytes_ += static_cast<int64_t>(bytes_of_row(column));
     if (columns.size() == 1) {
-      type_ = type_of(columns[0]);
+      type_ = npy_type(columns[0].scalar_type());
       sizes_ = sizes_of_row(columns[0]);
     } else {
       for (size_t k = 0; k < columns.size(); ++k) {
-        type_ += str(k == 0 ? "[" : ", ", "('", prediction[k].first, "', ", type_of(columns[k]), ", (",
+        type_ += str(k == 0 ? "[" : ", ", "('", prediction[k].first, "', ", npy_type(columns[k].scalar_type()), ", (",
                      sizes_of_row(columns[k]), "))");
       }
       type_ += "]";
@@ -137,14 +130,8 @@ class NpyFile final : public PredictionFile {
   }
   /// As long for every number of rows.
   std::string header() const {
-    std::string text = str("{'descr': ", type_, ", 'fortran_order': False, 'shape': (", rows_, ", ", sizes_, "), }");
-    const size_t longest = text.size() + 20 - std::to_string(rows_).size(), preamble = 10;
-    const size_t bytes = (preamble + longest + 1 + 63) / 64 * 64;
-    text.resize(bytes - preamble - 1, ' ');
-    const size_t length = bytes - preamble;
-    FULMEN_CHECK(length < 65536, "PredictionWriter: the prediction has too many tensors for a .npy file");
-    return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(length & 255) + static_cast<char>(length >> 8) +
-           text + "\n";
+    const std::string rows = std::to_string(rows_);
+    return npy_header(type_, str(rows, ", ", sizes_), 20 - rows.size());
   }
 
   std::string type_, sizes_;

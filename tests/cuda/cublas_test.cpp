@@ -5,9 +5,9 @@
 #if !defined(FULMEN_EMULATED) && __has_include(<cublasLt.h>)
 #include <cublasLt.h>
 #include <fulmen/kernels/cuda/cublas_lt.h>
+#include <tests/cuda/same_call.h>
 #endif
 
-#include <type_traits>
 #include <utility>
 
 using namespace fulmen;
@@ -85,13 +85,6 @@ TEST_SUITE("cuda") {
 // kernels/cuda/cublas_lt.h against NVIDIA's header: numbers, and parameters one by one (a pointer for a pointer, a
 // number for a number of the same size).
 namespace lt = cuda::lt;
-
-template <class Ours, class Theirs>
-constexpr bool same_kind = sizeof(Ours) == sizeof(Theirs) && std::is_pointer_v<Ours> == std::is_pointer_v<Theirs>;
-template <class Ours, class Theirs>
-constexpr bool same_call = false;
-template <class R, class... A, class R2, class... B>
-constexpr bool same_call<R (*)(A...), R2 (*)(B...)> = (same_kind<R, R2> && ... && same_kind<A, B>);
 
 #define X(result, name, parameters) static_assert(same_call<decltype(lt::Functions::name), decltype(&::name)>, #name);
 FULMEN_CUBLAS_LT(X)

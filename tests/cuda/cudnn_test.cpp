@@ -6,10 +6,10 @@
 #if !defined(FULMEN_EMULATED) && __has_include(<cudnn.h>)
 #include <cudnn.h>
 #include <fulmen/kernels/cuda/cudnn.h>
+#include <tests/cuda/same_call.h>
 #endif
 
 #include <string_view>
-#include <type_traits>
 
 using namespace fulmen;
 
@@ -125,13 +125,6 @@ TEST_SUITE("cuda") {
 #if !defined(FULMEN_EMULATED) && __has_include(<cudnn.h>)
 // kernels/cuda/cudnn.h against NVIDIA's header: numbers, and parameters one by one.
 namespace dnn = cuda::dnn;
-
-template <class Ours, class Theirs>
-constexpr bool same_kind = sizeof(Ours) == sizeof(Theirs) && std::is_pointer_v<Ours> == std::is_pointer_v<Theirs>;
-template <class Ours, class Theirs>
-constexpr bool same_call = false;
-template <class R, class... A, class R2, class... B>
-constexpr bool same_call<R (*)(A...), R2 (*)(B...)> = (same_kind<R, R2> && ... && same_kind<A, B>);
 
 #define X(result, name, parameters) static_assert(same_call<decltype(dnn::Functions::name), decltype(&::name)>, #name);
 FULMEN_CUDNN(X)
