@@ -132,6 +132,11 @@ WordPiece WordPiece::parse(std::string_view vocabulary, const WordPieceOptions& 
     }
     learnt.tokens.emplace_back(token);
   }
+  const auto found = static_cast<int64_t>(learnt.tokens.size());
+  if (options.vocab_size != 0 && found != options.vocab_size) {
+    fail_data(name, str(found, " tokens; expected ", options.vocab_size, ", which is the vocabulary of the model"),
+              "give the vocab.txt that came with the model");
+  }
   learnt.index();
   for (const char* needed : {"[UNK]", "[CLS]", "[SEP]"}) {
     if (learnt.find(needed) < 0) fail_data(name, str("there is no token ", needed), "give BERT's vocab.txt");

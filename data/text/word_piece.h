@@ -12,6 +12,8 @@ struct WordPieceOptions {
   int64_t max_length = 0;
   /// A longer word (in characters) becomes [UNK] as a whole.
   int64_t max_word_characters = 100;
+  /// How many tokens the vocabulary must have, as the model that reads them says; 0: any number.
+  int64_t vocab_size = 0;
 };
 
 /// BERT's tokenizer (Devlin et al. 2019): text is cleaned, words are cut at blanks, punctuation and Chinese characters,

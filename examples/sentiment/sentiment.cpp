@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <iostream>
 using namespace fulmen;
 using namespace fulmen::trainer;
 const Stopwatch watch;  // since the program began
@@ -19,9 +19,8 @@ struct Sentiment : LightningModule<data::TextExample, Tensor> {
     double lr = 0, layer_decay = 0.9, dropout = 0.5, weight_decay = 0.01, test_fraction = 0.1, val_fraction = 0.05;
     void fields(auto&& f) {
       f("arch", arch), f("tune", tune), f("labels", labels), f("words", words), f("tokens", tokens), f("width", width);
-      f("layers", layers), f("heads", heads), f("inside", inside), f("longest", longest), f("kinds", kinds),
-          f("batch", batch);
-      f("seed", seed), f("lr", lr), f("layer_decay", layer_decay), f("dropout", dropout);
+      f("layers", layers), f("heads", heads), f("inside", inside), f("longest", longest), f("kinds", kinds);
+      f("batch", batch), f("seed", seed), f("lr", lr), f("layer_decay", layer_decay), f("dropout", dropout);
       f("weight_decay", weight_decay), f("test_fraction", test_fraction), f("val_fraction", val_fraction);
     }
   };
@@ -39,8 +38,9 @@ struct Sentiment : LightningModule<data::TextExample, Tensor> {
   std::vector<std::vector<int64_t>> tokens_of(const std::vector<std::string>& texts) const {
     return data::encode_texts(tokenizer, texts, bag ? 0 : hp.longest);
   }
-  Tensor features(const Batch& batch) {                   // [rows, width]
-    if (batch.ids.is_floating_point()) return batch.ids;  // what a frozen encoder made of the texts
+  Tensor features(const Batch& batch) {                             // [rows, inputs]
+    if (batch.ids.is_floating_point()) return standard(batch.ids);  // what a frozen encoder made of the texts
+    if (frozen) return bert->layer_means(batch.ids, batch.mask);
     if (bert) return nn::mean_of_tokens(bert(batch.ids, batch.mask), batch.mask);
     if (lstm) return nn::mean_of_tokens(std::get<0>(lstm(table(batch.ids))), batch.mask);
     if (!is_training()) return bag(batch.ids);
@@ -62,18 +62,17 @@ struct Sentiment : LightningModule<data::TextExample, Tensor> {
   }
   Tensor predict_step(const Batch& batch, int64_t, int64_t) override { return scale.inverse(forward(batch).sigmoid()); }
   Optimizers configure_optimizers() override {  // a pretrained encoder learns slowly, its first layers even more so
-    const double lr = hp.lr > 0 ? hp.lr : bag || frozen ? 1e-2 : minilm ? 6e-5 : 1e-3;
+    const double lr = hp.lr > 0 ? hp.lr : bag ? 1e-2 : tuned ? 8e-5 : 1e-3;
     std::vector<optim::OptimizerParamGroup> groups;
     const auto group = [&](const std::vector<Tensor>& weights, double share) {
-      auto options = optim::AdamWOptions(lr * share).weight_decay(hp.weight_decay);
-      groups.emplace_back(weights, std::make_unique<optim::AdamWOptions>(options));
+      groups.emplace_back(weights, optim::AdamWOptions(lr * share).weight_decay(hp.weight_decay).clone());
     };
     double share = std::pow(hp.layer_decay, hp.layers);
-    if (minilm && !frozen) {
+    if (tuned) {
       group(bert->embeddings->parameters(), share);
       for (const auto& layer : *bert->layers) group(layer->parameters(), share /= hp.layer_decay);
     }
-    group(minilm ? head->parameters() : parameters(), minilm && !frozen ? 10 : 1);
+    group(minilm ? head->parameters() : parameters(), tuned ? 10 : 1);
     const auto steps = static_cast<double>(trainer().estimated_stepping_batches());
     return Optimizers(optim::AdamW(groups, optim::AdamWOptions(lr)))
         .schedule<optim::LambdaLR>({.interval = Interval::Step}, [=](int64_t step) {  // up for a tenth, then down to 0
@@ -81,15 +80,17 @@ struct Sentiment : LightningModule<data::TextExample, Tensor> {
         });
   }
   Hparams hp;
-  const bool minilm = hp.arch == "minilm", frozen = minilm && hp.tune == "head";
+  const bool minilm = hp.arch == "minilm", frozen = minilm && hp.tune == "head", tuned = minilm && !frozen;
+  const int64_t inputs = hp.arch == "bag" ? 1 : frozen ? (hp.layers + 1) * hp.width : hp.width;
   data::AnyTokenizer tokenizer = register_transform("tokenizer", data::AnyTokenizer());
+  data::Standardize standard = register_transform("standard", data::Standardize());
   data::MinMax scale = register_transform("scale", data::MinMax());  // labels become 0 to 1; its inverse makes scores
   nn::EmbeddingBag bag = nullptr;
   nn::Embedding table = nullptr;
   nn::LSTM lstm = nullptr;
   nn::Bert bert = nullptr;
-  nn::Dropout drop = register_module("drop", nn::Dropout(hp.arch == "bag" || frozen ? 0 : minilm ? 0.1 : hp.dropout));
-  nn::Linear head = register_module("head", nn::Linear(hp.arch == "bag" ? 1 : hp.width, 1));
+  nn::Dropout drop = register_module("drop", nn::Dropout(hp.arch == "bag" ? 0 : tuned ? 0.1 : hp.dropout));
+  nn::Linear head = register_module("head", nn::Linear(inputs, 1));
 };
 struct Settings {
   std::string data = FULMEN_EXAMPLE_DIR "/data/reviews.tsv", positive, negative, minilm, text;
@@ -110,11 +111,12 @@ std::vector<data::LabelledTexts> parts(const data::LabelledTexts& all, const Sen
 data::DataLoader<data::TextExample> loader(Sentiment& model, const data::LabelledTexts& part, bool training = false) {
   const data::LoaderOptions options{.batch_size = model.hp.batch, .shuffle = training};
   const data::TokenRows tokens(model.tokens_of(part.texts), part.labels, /*pad=*/0);
-  if (!model.frozen || !part.labels.defined()) return data::DataLoader(tokens, options);
-  model.eval();  // a frozen encoder reads every text once
+  if (!model.frozen) return data::DataLoader(tokens, options);
+  model.bert->eval();  // a frozen encoder reads every text once
   NoGradGuard no_grad;
   std::vector<Tensor> features;
   for (const auto& batch : data::DataLoader(tokens, {.batch_size = 32})) features.push_back(model.features(batch));
+  if (training) model.standard.fit(cat(features));
   return data::DataLoader(data::TextExample{cat(features), {}, part.labels}, options);
 }
 std::string shown(const Sentiment& model, double score) {  // "0.93 positive", or the score alone if labels are numbers
@@ -142,8 +144,9 @@ void fit(const Settings& files, Sentiment::Hparams hp, TrainerOptions options) {
   if (!files.minilm.empty()) {
     FULMEN_CHECK(hp.tune == "head" || hp.tune == "all", "--tune is '", hp.tune, "'; expected head or all");
     pretrained = nn::load_bert(files.minilm);
-    tokenizer = data::AnyTokenizer(data::WordPiece::load(files.minilm + "/vocab.txt", {.max_length = hp.longest}));
     const nn::BertOptions& o = pretrained->options;
+    tokenizer = data::AnyTokenizer(
+        data::WordPiece::load(files.minilm + "/vocab.txt", {.max_length = hp.longest, .vocab_size = o.vocab_size()}));
     hp.arch = "minilm", hp.tokens = o.vocab_size(), hp.width = o.hidden_size(), hp.layers = o.num_hidden_layers();
     hp.heads = o.num_attention_heads(), hp.inside = o.intermediate_size();
   }
@@ -155,19 +158,19 @@ void fit(const Settings& files, Sentiment::Hparams hp, TrainerOptions options) {
   if (pretrained) model.bert->load_state_dict(pretrained->state_dict());
   if (model.bag) {  // begins as naive Bayes
     NoGradGuard no_grad;
-    const Tensor ratios =
-        data::log_count_ratios(model.tokens_of(part[2].texts), model.scale(part[2].labels), hp.tokens);
-    model.bag->weight.copy_(ratios.unsqueeze(1));
+    const auto tokens = model.tokens_of(part[2].texts);
+    model.bag->weight.copy_(data::log_count_ratios(tokens, model.scale(part[2].labels), hp.tokens).unsqueeze(1));
     model.head->weight.fill_(0.3), model.head->bias.fill_(0);
   }
   options.default_root_dir = files.out;
-  if (!options.max_epochs) options.max_epochs = model.frozen ? 30 : model.minilm ? 2 : 5;
+  if (!options.max_epochs) options.max_epochs = model.frozen ? 10 : model.minilm ? 2 : 5;
   options.callbacks = {
       std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
           .dirpath = files.out, .filename = "best", .monitor = "val_loss", .enable_version_counter = false}),
       std::make_shared<RunReport>(RunReportOptions{.path = files.out + "/report.html", .class_names = hp.labels})};
   Trainer trainer(options);
-  trainer.fit(model, loader(model, part[2], true), loader(model, part[1]));
+  const auto training = loader(model, part[2], true);
+  trainer.fit(model, training, loader(model, part[1]));
   if (!trainer.interrupted()) test(files, files.out + "/best.ckpt", options);
 }
 void validate(const Settings& files, const TrainerOptions& options) {
@@ -179,12 +182,9 @@ void predict(const Settings& files, const TrainerOptions& options) {
   const data::LabelledTexts rows{
       files.text.empty() ? data::read_lines(files.data) : std::vector<std::string>{files.text}, {}, {}};
   const Tensor scores = concat(Trainer(options).predict(*model, loader(*model, rows)));
-  for (int64_t i = 0; i < scores.numel(); ++i) {
-    std::printf("%s\t%s\n", shown(*model, scores[i].item<double>()).c_str(),
-                rows.texts[static_cast<size_t>(i)].c_str());
-  }
+  for (size_t i = 0; i < rows.texts.size(); ++i)
+    std::cout << shown(*model, scores[static_cast<int64_t>(i)].item<double>()) << "\t" << rows.texts[i] << "\n";
 }
-
 int main(int argc, char** argv) {
   Settings files;
   Sentiment::Hparams hp;

@@ -13,14 +13,13 @@ const Stopwatch watch;  // since the program began
 
 struct TextModel : LightningModule<data::Example<>, Tensor> {
   struct Hparams {
-    std::string arch = "gpt";                                                  // or lstm, which has no heads
-    int64_t layers = 4, heads = 4, width = 128, context = 64, vocabulary = 0;  // vocabulary: the tokenizer's size
-    int64_t batch = 12, warmup = 100, seed = 0;
+    std::string arch = "gpt";  // or lstm, which has no heads; the vocabulary is the tokenizer's
+    int64_t layers = 4, heads = 4, width = 128, context = 64, vocabulary = 0, batch = 12, warmup = 100;
     double lr = 3e-3, dropout = 0, weight_decay = 0.1;
     void fields(auto&& f) {
       f("arch", arch), f("layers", layers), f("heads", heads), f("width", width), f("context", context);
-      f("vocabulary", vocabulary), f("batch", batch), f("warmup", warmup), f("seed", seed);
-      f("lr", lr), f("dropout", dropout), f("weight_decay", weight_decay);
+      f("vocabulary", vocabulary), f("batch", batch), f("warmup", warmup), f("lr", lr);
+      f("dropout", dropout), f("weight_decay", weight_decay);
     }
   };
   explicit TextModel(Hparams h) : hp(save_hyperparameters(h)) {
@@ -142,7 +141,7 @@ void fit(const Settings& settings, TextModel::Hparams hp, TrainerOptions options
   const std::string text = read_text(settings.data);
   const data::AnyTokenizer tokenizer = make_tokenizer(settings, text);
   hp.vocabulary = tokenizer.size();
-  seed_everything(hp.seed);
+  seed_everything(settings.seed);
   TextModel model(hp);
   model.tokenizer.load_state(tokenizer.state());
   const Tensor tokens = tokenizer.encode_tensor(text);
@@ -189,6 +188,7 @@ int main(int argc, char** argv) {
       .max_steps = 2000, .val_check_interval = 250, .check_val_every_n_epoch = {}, .gradient_clip_val = 1};
   return Cli("text_generation", "Learns to write from a text, and writes on.")
       .options(settings, hp, options)
+      .describe("seed", "of weights, the order of training, and what is drawn")
       .command("fit", "learn from --data, keep the best model, write a sample", [&] { fit(settings, hp, options); })
       .command("validate", "loss on the last tenth of --data", [&] { test(settings, options, true); })
       .command("test", "loss on all of --data", [&] { test(settings, options, false); })

@@ -3,6 +3,7 @@
 #include <fulmen/autograd/ops/attention.h>
 #include <fulmen/autograd/ops/creation.h>
 #include <fulmen/autograd/ops/gather.h>
+#include <fulmen/autograd/ops/join.h>
 #include <fulmen/autograd/ops/sort.h>
 #include <fulmen/nn/functional/activation.h>
 #include <fulmen/nn/functional/dropout.h>
@@ -191,7 +192,7 @@ void BertImpl::reset_parameters() {
   }
 }
 
-Tensor BertImpl::forward(const Tensor& ids, const Tensor& mask, const Tensor& token_types) {
+std::vector<Tensor> BertImpl::encode(const Tensor& ids, const Tensor& mask, const Tensor& token_types, bool all) {
   FULMEN_CHECK(ids.dim() == 2 && ids.size(1) <= options.max_position_embeddings(),
                "Bert: ids must be int64[rows, n] with n <= ", options.max_position_embeddings(), "; got ", ids);
   FULMEN_CHECK(!mask.defined() || (mask.scalar_type() == kBool && mask.sizes() == ids.sizes()),
@@ -200,10 +201,32 @@ Tensor BertImpl::forward(const Tensor& ids, const Tensor& mask, const Tensor& to
                ids.sizes(), "; got ", token_types);
   const TokenPlaces places(ids.size(0), ids.size(1), mask);
   const auto packed = [&](const Tensor& t) { return t.defined() ? places.pack(t.reshape({-1})) : t; };
+  std::vector<Tensor> states;
+  const auto keep = [&](const Tensor& x) {
+    const Tensor padded = places.unpack(x);
+    states.push_back(places.keys().defined() ? padded * mask.unsqueeze(-1) : padded);
+  };
   Tensor x = embeddings(packed(ids), places.positions(ids), packed(token_types));
-  for (const auto& layer : *layers) x = layer->as<BertLayer>()->forward(x, places);
-  x = places.unpack(x);
-  return places.keys().defined() ? x * mask.unsqueeze(-1) : x;
+  for (const auto& layer : *layers) {
+    if (all) keep(x);
+    x = layer->as<BertLayer>()->forward(x, places);
+  }
+  keep(x);
+  return states;
+}
+
+Tensor BertImpl::forward(const Tensor& ids, const Tensor& mask, const Tensor& token_types) {
+  return encode(ids, mask, token_types, /*all=*/false)[0];
+}
+
+std::vector<Tensor> BertImpl::hidden_states(const Tensor& ids, const Tensor& mask, const Tensor& token_types) {
+  return encode(ids, mask, token_types, /*all=*/true);
+}
+
+Tensor BertImpl::layer_means(const Tensor& ids, const Tensor& mask) {
+  std::vector<Tensor> means;
+  for (const Tensor& state : hidden_states(ids, mask)) means.push_back(mean_of_tokens(state, mask));
+  return cat(means, 1);
 }
 
 Tensor BertImpl::pool(const Tensor& hidden) { return pooler(hidden.select(1, 0)).tanh(); }

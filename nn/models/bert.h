@@ -121,6 +121,12 @@ class BertImpl : public Cloneable<BertImpl> {
   /// data::pad_tokens gives it; undefined: everywhere); token_types int64[rows, n], undefined: all 0. Gives the last
   /// layer's vectors [rows, n, hidden_size], zero at padding. Padding costs time in the attention alone.
   Tensor forward(const Tensor& ids, const Tensor& mask = {}, const Tensor& token_types = {});
+  /// What goes into the first layer and what comes out of each, num_hidden_layers + 1 in all; the last is forward()'s.
+  std::vector<Tensor> hidden_states(const Tensor& ids, const Tensor& mask = {}, const Tensor& token_types = {});
+  /// The means over a text's tokens of all hidden_states(), side by side: [rows, (num_hidden_layers + 1) *
+  /// hidden_size]. What a linear layer needs to learn from a model that is not trained itself: the last layer alone has
+  /// dropped what its own training did not ask for.
+  Tensor layer_means(const Tensor& ids, const Tensor& mask = {});
   /// tanh(dense(first token)): BERT's own summary of a text; [rows, hidden_size] of what forward() gave.
   Tensor pool(const Tensor& hidden);
   /// The mean of a text's vectors, of length 1: [rows, hidden_size]. Cosines of embeddings are their products.
@@ -135,6 +141,10 @@ class BertImpl : public Cloneable<BertImpl> {
   BertEmbeddings embeddings = nullptr;
   ModuleList layers = nullptr;  ///< "encoder.layer"
   Linear pooler = nullptr;      ///< "pooler.dense"
+
+ private:
+  /// hidden_states(), or the last of them alone.
+  std::vector<Tensor> encode(const Tensor& ids, const Tensor& mask, const Tensor& token_types, bool all);
 };
 FULMEN_MODULE(Bert);
 

@@ -161,6 +161,8 @@ TEST_SUITE("data") {
     const std::string path = written("pieces.txt", vocabulary);
     pieces.save(path + ".again");
     CHECK(file_of(path + ".again") == vocabulary);
+    CHECK(WordPiece::parse(vocabulary, {.vocab_size = 10}).size() == 10);
+    CHECK(mentions(message_of([&] { WordPiece::parse(vocabulary, {.vocab_size = 12}); }), "10 tokens; expected 12"));
     CHECK(mentions(message_of([&] { WordPiece::parse("[UNK]\n\n[CLS]\n"); }), "vocabulary:2: a line without a token"));
     CHECK(
         mentions(message_of([&] { WordPiece::parse("[UNK]\na\na\n"); }), "vocabulary:3: 'a' stands on line 2 already"));

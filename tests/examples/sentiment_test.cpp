@@ -118,6 +118,11 @@ TEST_SUITE("examples") {
       return std::count(run.error.begin(), run.error.end(), '\n') == 1 ? run.error : "several lines: " + run.error;
     };
     CHECK(mentions(complaint("--tune half"), "expected head or all"));
+    const std::string vocabulary = text_of(folder.path / "encoder/vocab.txt");
+    write(folder.path / "encoder/vocab.txt", vocabulary + "more\n");
+    CHECK(mentions(complaint(""), "encoder/vocab.txt: 57 tokens; expected 56"));
+    write(folder.path / "encoder/vocab.txt", vocabulary.substr(0, vocabulary.size() - 4));
+    CHECK(mentions(complaint(""), "encoder/vocab.txt: 55 tokens; expected 56"));
     write_encoder(folder.path / "encoder", 8);
     CHECK(mentions(complaint(""), "of another shape"));
     fs::remove(folder.path / "encoder/model.safetensors");

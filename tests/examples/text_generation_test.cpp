@@ -86,6 +86,37 @@ TEST_SUITE("examples") {
     CHECK(mentions(complaint(other), "unknown hyperparameter arch"));
   }
 
+  TEST_CASE("text_generation: one seed, for what is learned and for what is drawn") {
+    if (!fs::exists(bin_dir() + "/text_generation")) return;
+    const Folder folder;
+    std::string text;
+    for (int i = 0; i < 100; ++i) text += "line " + std::to_string(i * i) + "\n";
+    write(folder.path / "squares.txt", text);
+    const auto fit = [&](const std::string& seed) {
+      const Finished run =
+          text_generation(folder,
+                          "fit --data squares.txt --layers 1 --heads 1 --width 8 --context 8 --max_steps 5 --tokens 1"
+                          " --val_check_interval 5 --enable_progress_bar=false" +
+                              seed);
+      REQUIRE_MESSAGE(run.status == 0, run.error);
+      const std::string line = last_line(run.output);
+      return line.substr(0, line.find("seconds"));
+    };
+    const std::string first = fit(" --seed 1");
+    CHECK(fit(" --seed 1") == first);
+    CHECK(fit(" --seed 2") != first);
+    const auto drawn = [&](const std::string& seed) {
+      return text_generation(folder, "generate --temperature 1 --tokens 30" + seed).output;
+    };
+    CHECK(drawn(" --seed 1") == drawn(" --seed 1"));
+    CHECK(drawn(" --seed 1") != drawn(" --seed 2"));
+    CHECK(drawn("") == drawn(" --seed 0"));
+    const std::string help = text_generation(folder, "--help").output;
+    CHECK(mentions(help, "--seed "));
+    CHECK(help.find("seed ") == help.rfind("seed "));
+    CHECK(mentions(complaint(text_generation(folder, "fit --model.seed 1")), "model.seed"));
+  }
+
   TEST_CASE("text_generation: wrong data ends with one clear line") {
     if (!fs::exists(bin_dir() + "/text_generation")) return;
     const Folder folder;

@@ -108,6 +108,25 @@ TEST_SUITE("nn") {
     CHECK(none[2].allclose(together[2], 1e-5, 1e-6));
   }
 
+  TEST_CASE("Bert: hidden states are what its parts give, and zero at padding") {
+    Bert model = small_bert();
+    const Tensor ids = randint(29, {3, 7}, TensorOptions(kLong));
+    const Tensor mask = arange(7) < tensor({{7}, {3}, {5}});
+    const std::vector<Tensor> states = model->hidden_states(ids, mask);
+    REQUIRE(states.size() == 3);
+    CHECK(states[2].equal(model->forward(ids, mask)));
+    const TokenPlaces places(3, 7, mask);
+    Tensor x = model->embeddings(places.pack(ids.reshape({-1})), places.positions(ids), Tensor());
+    for (size_t i = 0; i < states.size(); ++i) {
+      if (i > 0) x = model->layers[i - 1]->as<BertLayer>()->forward(x, places);
+      CHECK(states[i].equal(places.unpack(x) * mask.unsqueeze(-1)));
+    }
+    const Tensor means = model->layer_means(ids, mask);
+    CHECK(means.sizes() == IntArrayRef({3, 48}));
+    CHECK(means.narrow(1, 16, 16).equal(mean_of_tokens(states[1], mask)));
+    CHECK(means[1].allclose(model->layer_means(ids.narrow(0, 1, 1).narrow(1, 0, 3))[0], 1e-5, 1e-6));
+  }
+
   TEST_CASE("Bert: a clone has the same values, and trains on its own") {
     Bert model = small_bert();
     const auto copy = std::dynamic_pointer_cast<BertImpl>(model->clone());
