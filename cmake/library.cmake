@@ -61,6 +61,8 @@ if(FULMEN_NO_POOL)
   target_compile_definitions(fulmen PUBLIC FULMEN_NO_POOL)
 endif()
 
+fulmen_precompile(fulmen <fulmen/tensor/tensor.h> <nlohmann/json.hpp> <filesystem> <fstream> <functional> <map> <memory>)
+
 if(cpu_kernel_sources)
   fulmen_cpu_kernels(3)
   if(FULMEN_ONE_ISA)

@@ -29,6 +29,11 @@ if(NOT FULMEN_SANITIZE STREQUAL "")
   endif()
   add_compile_options(-fsanitize=${FULMEN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${FULMEN_SANITIZE})
+  # Programs under a sanitizer are several times as large; lld links them in a third of the time.
+  find_program(FULMEN_LLD ld.lld)
+  if(FULMEN_LLD)
+    add_link_options(-fuse-ld=lld)
+  endif()
 endif()
 
 # Compile options of all our own targets: fulmen_options(<target>).
@@ -42,5 +47,14 @@ function(fulmen_options target)
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
     target_link_options(${target} PRIVATE -Wl,--gc-sections)
+  endif()
+endfunction()
+
+# fulmen_precompile(<target> <header>...): parses these headers once for all sources of the target. clang only, where it
+# halves the time; g++, which gains little, compiles each file as it stands, and so finds what a file forgets to include.
+function(fulmen_precompile target)
+  if(FULMEN_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+    target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # ccache asks for it
   endif()
 endfunction()

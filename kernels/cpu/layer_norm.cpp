@@ -68,6 +68,16 @@ const T* optional_row(const ConstView& v, int64_t n, T* buffer) {
   return v.data ? row_as<T>(v.as<S>(), n, buffer) : nullptr;
 }
 
+/// The rows that a task converts to T, `each` numbers long; none, where the memory holds T already.
+template <class T, class S>
+struct Buffers {
+  T* data;
+  int64_t each;
+
+  explicit Buffers(int64_t n) : data(std::is_same_v<S, T> ? nullptr : scratch_rows<T>(4 * n)), each(n) {}
+  T* row(int64_t k) const { return data ? data + k * each : nullptr; }
+};
+
 /// Rows whose sums for the weights are collected together; the number of groups does not depend on the threads.
 int64_t group_rows(int64_t rows) { return rows <= 16 ? 16 : rows > 16 * 64 ? (rows + 63) / 64 : 16; }
 
@@ -79,12 +89,12 @@ void layer_norm(const Launch&, const View& y, const View& stats, const ConstView
   for_real(x.dtype, [&]<class S>(S*) {
     using T = Compute<S>;
     parallel_for(rows, rows_per_task(n), [&](int64_t begin, int64_t end) {
-      T* buffer = std::is_same_v<S, T> ? nullptr : scratch_rows<T>(4 * n);
-      const T *w = optional_row<T, S>(weight, n, buffer + 2 * n), *b = optional_row<T, S>(bias, n, buffer + 3 * n);
+      const Buffers<T, S> buffers(n);
+      const T *w = optional_row<T, S>(weight, n, buffers.row(2)), *b = optional_row<T, S>(bias, n, buffers.row(3));
       for (int64_t row = begin; row < end; ++row) {
-        T* to = row_for<T>(y.as<S>() + row * n, buffer);
-        normalize_row<T>(to, row_as<T>(x.as<S>() + row * n, n, buffer + n), n, w, b, eps, centered, stats.as<T>() + row,
-                         stats.as<T>() + rows + row);
+        T* to = row_for<T>(y.as<S>() + row * n, buffers.row(0));
+        normalize_row<T>(to, row_as<T>(x.as<S>() + row * n, n, buffers.row(1)), n, w, b, eps, centered,
+                         stats.as<T>() + row, stats.as<T>() + rows + row);
         finish_row(y.as<S>() + row * n, n, to);
       }
     });
@@ -100,16 +110,16 @@ void layer_norm_backward(const Launch&, const View& gx, const View& gw, const Vi
     T* sums =
         weights_too ? static_cast<T*>(thread_scratch(Scratch::Result, sizeof(T) * (2 * groups * n + 1))) : nullptr;
     parallel_for(groups, (rows_per_task(n) + group - 1) / group, [&](int64_t first, int64_t last) {
-      T* buffer = std::is_same_v<S, T> ? nullptr : scratch_rows<T>(4 * n);
-      const T* w = optional_row<T, S>(weight, n, buffer + 3 * n);
+      const Buffers<T, S> buffers(n);
+      const T* w = optional_row<T, S>(weight, n, buffers.row(3));
       for (int64_t g = first; g < last; ++g) {
         for (int64_t i = 0; weights_too && i < 2 * n; ++i) sums[2 * g * n + i] = 0;
         for (int64_t row = g * group; row < rows && row < (g + 1) * group; ++row) {
-          const T* x_row = row_as<T>(x.as<S>() + row * n, n, buffer + n);
-          const T* gy_row = row_as<T>(gy.as<S>() + row * n, n, buffer + 2 * n);
+          const T* x_row = row_as<T>(x.as<S>() + row * n, n, buffers.row(1));
+          const T* gy_row = row_as<T>(gy.as<S>() + row * n, n, buffers.row(2));
           T m = stats.as<T>()[row], r = stats.as<T>()[rows + row];
           if (gx.data) {
-            T* to = row_for<T>(gx.as<S>() + row * n, buffer);
+            T* to = row_for<T>(gx.as<S>() + row * n, buffers.row(0));
             gradient_row<T>(to, x_row, gy_row, n, w, m, r, centered);
             finish_row(gx.as<S>() + row * n, n, to);
           }

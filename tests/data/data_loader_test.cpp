@@ -317,7 +317,7 @@ TEST_SUITE("data") {
   }
 
   TEST_CASE("data_loader: queues between threads") {
-    detail::Queue<int> queue;
+    data::detail::Queue<int> queue;
     queue.push(1);
     queue.push(2);
     CHECK(queue.pop() == 1);
@@ -329,7 +329,7 @@ TEST_SUITE("data") {
     });
     CHECK(queue.pop() == 123);
     later.join();
-    detail::DataShuttle<int, int> shuttle;
+    data::detail::DataShuttle<int, int> shuttle;
     CHECK_FALSE(shuttle.pop_result());
     shuttle.push_job(1);
     CHECK(shuttle.pop_job() == 1);

@@ -157,7 +157,13 @@ void check_bytes(Shadow* shadow, const void* p, size_t bytes, Access access, uin
             static_cast<uint16_t>(clocks.epoch(warp) << 1 | (atomic ? 1 : 0)),
             origin.code};
   Accessor accessor{clocks, block_order, self, atomic, access != Access::read};
+  // The bytes of a number mostly have one history, and what is found of the first holds for all of them.
+  const Shadow before = shadow[0];
   for (size_t i = 0; i < bytes; ++i) {
+    if (i > 0 && std::memcmp(&shadow[i], &before, sizeof before) == 0) {
+      shadow[i] = shadow[0];
+      continue;
+    }
     Conflict conflict = accessor.update(shadow[i]);
     if (conflict.cell == nullptr) continue;
     Cell other = *conflict.cell;

@@ -5,23 +5,13 @@
 #include <fstream>
 
 #include "small_model.h"
+#include "tests/sanitized.h"
 
 namespace fulmen::trainer::testing {
 namespace {
 
 /// Sanitizers keep freed memory aside, so their builds only show growth without bound.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#ifdef SANITIZED
-constexpr int64_t allowed = 400 << 20;
-#else
-constexpr int64_t allowed = 2 << 20;
-#endif
+constexpr int64_t allowed = fulmen::testing::sanitized ? 400 << 20 : 2 << 20;
 
 /// Bytes of memory that this process has in use.
 int64_t resident() {
