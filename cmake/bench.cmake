@@ -1,6 +1,9 @@
-# fulmen_bench: bench/*.cpp; first_step: a program whose start, memory, size and compilation bench/compare.py measures.
+# fulmen_bench: bench/*.cpp, but for the programs that stand alone.
+# first_step: a program whose start, memory, size and compilation bench/compare.py measures.
+# trainer_overhead: what the trainer costs beside a loop written by hand.
+# embeddings: texts through a sentence encoder, for scripts/examples_report.
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
-list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/bench/first_step.cpp ${PROJECT_SOURCE_DIR}/bench/trainer_overhead.cpp)
+list(FILTER sources EXCLUDE REGEX "/(first_step|trainer_overhead|embeddings)\\.cpp$")
 fulmen_require(benchmark benchmark::benchmark "libbenchmark-dev" "benchmarks")
 add_executable(fulmen_bench ${sources})
 fulmen_options(fulmen_bench)
@@ -13,11 +16,9 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/eigen_product.cpp PROPER
   COMPILE_OPTIONS "-march=x86-64-v3;-O3;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>"
   COMPILE_DEFINITIONS "Eigen=Eigen_v3;EIGEN_MPL2_ONLY")
 
-add_executable(first_step ${PROJECT_SOURCE_DIR}/bench/first_step.cpp)
-fulmen_options(first_step)
-target_link_libraries(first_step PRIVATE fulmen)
-
-# What the trainer costs beside a loop written by hand.
-add_executable(trainer_overhead ${PROJECT_SOURCE_DIR}/bench/trainer_overhead.cpp)
-fulmen_options(trainer_overhead)
-target_link_libraries(trainer_overhead PRIVATE fulmen benchmark::benchmark benchmark::benchmark_main)
+foreach(program first_step trainer_overhead embeddings)
+  add_executable(${program} ${PROJECT_SOURCE_DIR}/bench/${program}.cpp)
+  fulmen_options(${program})
+  target_link_libraries(${program} PRIVATE fulmen)
+endforeach()
+target_link_libraries(trainer_overhead PRIVATE benchmark::benchmark benchmark::benchmark_main)

@@ -30,7 +30,7 @@ function(fulmen_test_executable target)
   fulmen_options(${target})
   fulmen_cuda(${target})
   # Compiles sooner; the library is what must be fast.
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_link_libraries(${target} PRIVATE fulmen fulmen_torch doctest::doctest)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   fulmen_use_headers(${target} nlohmann_json::nlohmann_json)
@@ -74,6 +74,7 @@ if(FULMEN_SANITIZE STREQUAL "thread")
 endif()
 if(unit_sources)
   fulmen_test_executable(unit_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${unit_sources})
+  target_compile_options(unit_tests PRIVATE $<$<CONFIG:Release>:-O0>)  # large files, none of which computes much
   fulmen_precompile(unit_tests <doctest/doctest.h> <fulmen/fulmen.h> <nlohmann/json.hpp>)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   # Programs that tests of the trainer start, and kill.
@@ -81,14 +82,18 @@ if(unit_sources)
   add_dependencies(unit_tests trainer_runs)
   foreach(room IN LISTS unit_rooms)
     if(room STREQUAL "cuda" AND FULMEN_EMULATOR_CHECKED)
-      # Without what takes minutes there: processes that train, and the largest products, whose kernels others test.
+      # Without what takes minutes there, and whose kernels others test: trainings, and the largest products. Conflicts of
+      # banks do not depend on the order of threads.
+      set(banks "*bank conflicts*")
+      set(long "large TF32*,large products of float and*,long sums*,language models*,100 steps of an MLP*")
       fulmen_add_device_test(unit_cuda LABELS unit cuda COMMAND unit_tests --source-file=*tests/cuda/*
-        --source-file-exclude=*house_prices* "--test-case-exclude=large TF32*,large products of float and*,long sums*")
+        --source-file-exclude=*house_prices* "--test-case-exclude=${long},${banks}")
+      fulmen_add_test(unit_banks LABELS unit cuda checked COMMAND unit_tests "--test-case=${banks}")
     else()
       fulmen_add_test(unit_${room} LABELS unit ${room} COMMAND unit_tests --source-file=*tests/${room}/*)
     endif()
   endforeach()
-  if(FULMEN_CUDA AND NOT FULMEN_EMULATOR_CHECKED)  # on a machine with a GPU, NVIDIA's own
+  if(FULMEN_CUDA AND NOT FULMEN_EMULATOR_CHECKED AND NOT FULMEN_SANITIZE)  # on a machine with a GPU, NVIDIA's own
     fulmen_add_test(unit_cuda_cublas LABELS unit cuda COMMAND ${CMAKE_COMMAND} -E env FULMEN_GEMM=cublas
       $<TARGET_FILE:unit_tests> --source-file=*tests/cuda/* --source-file-exclude=*house_prices*)
   endif()
@@ -104,7 +109,7 @@ if(FULMEN_CUDA STREQUAL "EMULATED")
     fulmen_add_test(unit_devices_${streams} LABELS unit cuda checked COMMAND ${CMAKE_COMMAND} -E env
       FULMEN_EMU_DEVICES=3 FULMEN_EMU_STREAMS=${streams} $<TARGET_FILE:unit_tests> "--test-case=several devices:*")
   endforeach()
-  if(NOT FULMEN_EMULATOR_CHECKED)
+  if(NOT FULMEN_EMULATOR_CHECKED AND NOT FULMEN_SANITIZE)
     # Tolerances must leave room for the order in which a GPU's matrix instructions add up.
     fulmen_add_test(unit_cuda_noise LABELS unit cuda COMMAND ${CMAKE_COMMAND} -E env FULMEN_EMU_NOISE=1
       $<TARGET_FILE:unit_tests> "--source-file=*tests/cuda/gemm_test*,*tests/cuda/tf32_test*")
@@ -112,16 +117,19 @@ if(FULMEN_CUDA STREQUAL "EMULATED")
   fulmen_add_emulator_tests()
 endif()
 
-# op_table, conformance: executables with their own main.
-set(suites op_table conformance)
-if(FULMEN_EMULATOR_CHECKED)
-  set(suites op_table)
+# op_table, conformance (of recordings beside the checkout): executables with their own main.
+set(suites op_table)
+if(EXISTS ${PROJECT_SOURCE_DIR}/../shared/conformance AND NOT FULMEN_EMULATOR_CHECKED)
+  list(APPEND suites conformance)  # it is nothing without the recordings
 endif()
 foreach(suite IN LISTS suites)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${suite}/*.cpp)
   if(sources)
     fulmen_test_executable(${suite} ${sources})
     fulmen_precompile(${suite} <fulmen/fulmen.h>)
+    if(suite STREQUAL "op_table")
+      target_compile_options(op_table PRIVATE $<$<CONFIG:Debug>:-O1>)  # what it compares with it computes itself
+    endif()
     if(NOT FULMEN_EMULATOR_CHECKED)
       fulmen_add_test(${suite} LABELS ${suite} COMMAND ${suite})
     endif()
@@ -139,7 +147,7 @@ foreach(suite IN LISTS suites)
       fulmen_add_test(cublas_missing LABELS cuda COMMAND sh -c "FULMEN_GEMM=cublas FULMEN_EMU_LIBRARIES=none '$<TARGET_FILE:op_table>' --device cuda --filter linear | grep -q 'FULMEN_GEMM=cublas needs libcublasLt, which cannot be loaded: tried libcublasLt.so.13'")
       fulmen_add_test(cudnn_missing LABELS cuda COMMAND sh -c "FULMEN_CONV=cudnn FULMEN_EMU_LIBRARIES=none '$<TARGET_FILE:op_table>' --device cuda --filter conv | grep -q 'FULMEN_CONV=cudnn needs libcudnn, which cannot be loaded: tried libcudnn.so.9'")
     endif()
-    if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "" AND NOT FULMEN_ONE_ISA)
+    if(suite STREQUAL "op_table" AND FULMEN_SANITIZE STREQUAL "" AND NOT FULMEN_ONE_ISA AND NOT FULMEN_CUDA)
       fulmen_add_test(op_rows LABELS checks COMMAND ${PROJECT_SOURCE_DIR}/scripts/check_op_rows $<TARGET_FILE:op_table>)
       # The kernels of older processors too: a processor with AVX-512 can run them all.
       foreach(level v2 v3)

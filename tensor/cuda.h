@@ -94,7 +94,7 @@ class StreamGuard {
 
  private:
   Stream before_;
-  int device_before_;
+  [[maybe_unused]] int device_before_;
 };
 
 /// A mark in a stream.
@@ -117,8 +117,8 @@ class Event {
 
  private:
   bool timing_;
-  int device_ = -1;
-  void* handle_ = nullptr;
+  [[maybe_unused]] int device_ = -1;
+  [[maybe_unused]] void* handle_ = nullptr;
 };
 
 /// A count, or a number of bytes, with its history.
@@ -208,7 +208,7 @@ class NvtxRange {
   NvtxRange(const NvtxRange&) = delete;
 
  private:
-  bool on_;
+  [[maybe_unused]] bool on_;
 };
 
 }  // namespace cuda

@@ -34,7 +34,7 @@ class ThreadPlace {
   void take() const;
 
  private:
-  int device_ = -1;  ///< -1 if no CUDA device was ever asked for
+  [[maybe_unused]] int device_ = -1;  ///< -1 if no CUDA device was ever asked for
   std::vector<Stream> chosen_;
 };
 
