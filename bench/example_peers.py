@@ -4,6 +4,9 @@
     python bench/example_peers.py images FOLDER [--seed N]        MNIST's files, packed or not
     python bench/example_peers.py text FILE [--seed N]            characters; the GPT-2 of language_models.py
     python bench/example_peers.py sensor FILE.csv [--seed N]      columns timestamp and value
+    python bench/example_peers.py sentiment_words FOLDER [--seed N]               rt-polarity.pos and .neg; scikit-learn
+    python bench/example_peers.py sentiment_head FOLDER --minilm FOLDER [--seed N]    also with scikit-learn
+    python bench/example_peers.py sentiment_tuned FOLDER --minilm FOLDER [--seed N]
 
 Networks, numbers of steps, optimizers and schedules are those of the examples; what PyTorch has (affine_grid, OneCycleLR, topk)
 is used as its users would.
@@ -182,10 +185,121 @@ def sensor(arguments, window=24, code=4, smooth=288, epochs=100):
     return {"alarms": sum(x > alarm.item() for x in logs[rows:])}
 
 
+def reviews(arguments):
+    """Texts, labels, and the rows of the example's test, validation and training parts."""
+    lines = [[line.strip() for line in (pathlib.Path(arguments.path) / f"rt-polarity.{kind}").open(encoding="utf-8")]
+             for kind in ("neg", "pos")]
+    texts = [text for part in lines for text in part if text]
+    labels = torch.tensor([float(kind) for kind, part in enumerate(lines) for text in part if text])
+    order = torch.randperm(len(texts))
+    test, validation = int(0.1 * len(texts)), int(0.05 * len(texts))
+    return texts, labels, order.split([test, validation, len(texts) - test - validation])
+
+
+def sentiment_words(arguments):
+    """TF-IDF and logistic regression, which needs no validation part and so learns from that as well."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    texts, labels, (test, *learned) = reviews(arguments)
+    of = lambda rows: [texts[i] for i in rows]
+    learned = torch.cat(learned)
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000)).fit(of(learned), labels[learned].numpy())
+    return {"test_accuracy": model.score(of(test), labels[test].numpy())}
+
+
+def padded(rows):
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    lengths = torch.tensor([len(row) for row in rows])
+    return ids, torch.arange(ids.shape[1]) < lengths[:, None]
+
+
+def mean_of_tokens(hidden, mask):
+    weight = mask[..., None].float()
+    return (hidden * weight).sum(1) / weight.sum(1)
+
+
+def sentiment_head(arguments):
+    """Logistic regression on the means of all layers, as the example learns from them, and on the last layer's of length 1,
+    which is what a sentence embedding is."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from sentence_encoder import encoder, tokenizer
+
+    texts, labels, (test, *learned) = reviews(arguments)
+    tokens, net = list(map(tokenizer(arguments.minilm), texts)), encoder(arguments.minilm).eval()
+    features = []
+    with torch.no_grad():
+        for begin in range(0, len(tokens), 32):
+            ids, mask = padded(tokens[begin : begin + 32])
+            features.append(torch.cat([mean_of_tokens(state, mask) for state in net(ids, mask)], 1))
+    features = torch.cat(features)
+    width = features.shape[1] // (len(net(ids[:1], mask[:1])))
+    learned = torch.cat(learned)
+
+    def accuracy(x, model):
+        model.fit(x[learned].numpy(), labels[learned].numpy())
+        return model.score(x[test].numpy(), labels[test].numpy())
+
+    return {"test_accuracy": accuracy(features, make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))),
+            "embedding_accuracy": accuracy(F.normalize(features[:, -width:]), LogisticRegression(max_iter=1000))}
+
+
+def layers_of(net):
+    """The embeddings' weights, and each layer's."""
+    depth = {}
+    for name, weight in net.named_parameters():
+        number = next((int(part) for part in name.split(".") if part.isdigit()), -1)
+        depth.setdefault(number, []).append(weight)
+    return [depth[number] for number in sorted(depth)]
+
+
+def sentiment_tuned(arguments, epochs=2, batch=32, lr=8e-5, layer_decay=0.9):
+    from sentence_encoder import encoder, tokenizer
+
+    texts, labels, (test, validation, train) = reviews(arguments)
+    tokens, net = list(map(tokenizer(arguments.minilm), texts)), encoder(arguments.minilm)
+    parts = layers_of(net)
+    head, drop = nn.Linear(parts[-1][-1].shape[0], 1), nn.Dropout(0.1)
+    groups = [{"params": part, "lr": lr * layer_decay ** (len(parts) - 1 - i)} for i, part in enumerate(parts)]
+    optimizer = torch.optim.AdamW([*groups, {"params": head.parameters(), "lr": 10 * lr}], weight_decay=0.01)
+    steps = epochs * math.ceil(len(train) / batch)
+    factor = lambda step: min(10 * (step + 1) / steps, max(0.0, (1 - step / steps) / 0.9))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+    def logits_of(rows):
+        ids, mask = padded([tokens[i] for i in rows])
+        return head(drop(mean_of_tokens(net(ids, mask)[-1], mask)))[:, 0]
+
+    @torch.no_grad()
+    def judged(rows):
+        net.eval(), drop.eval()
+        return torch.cat([logits_of(part) for part in rows.split(batch)])
+
+    best, weights = math.inf, None
+    for _ in range(epochs):
+        net.train(), drop.train()
+        for rows in train[torch.randperm(len(train))].split(batch):
+            optimizer.zero_grad()
+            F.binary_cross_entropy_with_logits(logits_of(rows), labels[rows]).backward()
+            optimizer.step()
+            scheduler.step()
+        loss = F.binary_cross_entropy_with_logits(judged(validation), labels[validation]).item()
+        if loss < best:
+            best, weights = loss, copy.deepcopy([net.state_dict(), head.state_dict()])
+    net.load_state_dict(weights[0]), head.load_state_dict(weights[1])
+    return {"test_accuracy": ((judged(test) > 0) == (labels[test] > 0.5)).double().mean().item()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", choices=["images", "text", "sensor"])
+    works = ["images", "text", "sensor", "sentiment_words", "sentiment_head", "sentiment_tuned"]
+    parser.add_argument("work", choices=works)
     parser.add_argument("path")
+    parser.add_argument("--minilm", help="folder with config.json, model.safetensors and vocab.txt")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)

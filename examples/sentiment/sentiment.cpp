@@ -164,13 +164,13 @@ void fit(const Settings& files, Sentiment::Hparams hp, TrainerOptions options) {
   }
   options.default_root_dir = files.out;
   if (!options.max_epochs) options.max_epochs = model.frozen ? 10 : model.minilm ? 2 : 5;
-  options.callbacks = {
-      std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{
-          .dirpath = files.out, .filename = "best", .monitor = "val_loss", .enable_version_counter = false}),
-      std::make_shared<RunReport>(RunReportOptions{.path = files.out + "/report.html", .class_names = hp.labels})};
+  ModelCheckpointOptions best{.dirpath = files.out, .filename = "best", .enable_version_counter = false};
+  if (!model.frozen) best.monitor = "val_loss";  // a head behind so much dropout is best at its end
+  const RunReportOptions report{.path = files.out + "/report.html", .class_names = hp.labels};
+  options.callbacks = {std::make_shared<ModelCheckpoint>(best), std::make_shared<RunReport>(report)};
   Trainer trainer(options);
-  const auto training = loader(model, part[2], true);
-  trainer.fit(model, training, loader(model, part[1]));
+  const auto train = loader(model, part[2], true), validation = loader(model, part[1]);
+  trainer.fit(model, train, validation);
   if (!trainer.interrupted()) test(files, files.out + "/best.ckpt", options);
 }
 void validate(const Settings& files, const TrainerOptions& options) {
