@@ -1,6 +1,8 @@
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/trainer/run.h>
 
+#include <numeric>
+
 namespace fulmen::trainer {
 namespace {
 
@@ -72,21 +74,21 @@ void for_each_batch(Run& run, Stage stage, const StageHooks& hooks, LogRule batc
   ModuleSteps& steps = *run.steps;
   MetricBook& metrics = run.metrics;
   metrics.several_loaders = loaders.size() > 1;
-  for (size_t i = 0; i < loaders.size(); ++i) {
+  bool more = true;
+  for (size_t i = 0; i < loaders.size() && more; ++i) {
     const auto loader = static_cast<int64_t>(i);
     metrics.dataloader_idx = loader;
     run.current_loader = loaders[i];
     BatchSlot batch(loaders[i]);
     if (limits[i] != 0) loaders[i]->begin_epoch();
-    for (int64_t b = 0; (limits[i] < 0 || b < limits[i]) && !run.interrupted && batch.fill(); ++b) {
+    for (int64_t b = 0; more && (limits[i] < 0 || b < limits[i]) && !run.interrupted && batch.fill(); ++b) {
       run.batch_idx = b;
       run.enter_batch(batch.get(), loader);
       run.call_callbacks({hooks.names[2], batch_rule}, hooks.batch_start, steps.ref(batch.get()), b, loader);
       steps.on_batch_start(stage, batch.get(), b, loader);
       metrics.site = {hooks.names[3], batch_rule};
-      const bool more = step(batch.get(), b, loader);
+      more = step(batch.get(), b, loader);
       run.in_batch = false;
-      if (!more) return;
     }
   }
   metrics.dataloader_idx = 0;
@@ -107,23 +109,42 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
   call({hooks.names[1], LogRule::EpochOnly}, hooks.epoch_start, hooks.module_epoch_start);
 
   progress.validation_batches.resize(std::max(progress.validation_batches.size(), loaders.size()));
+  const bool counts = stage == Stage::Fit;
+  Tallies& counted = progress.counted.validation;
+  if (counts) progress.counted.begin_validation();
+  // Lightning takes batches that the run before had seen for seen, and yet begins with the first.
+  const bool shorter = counts && options.lightning_compatible && counted.current.ready > 0;
+  int64_t left = -1;
+  if (shorter) left = std::max<int64_t>(1, std::accumulate(limits.begin(), limits.end(), -counted.current.ready));
   for_each_batch(
       *this, what, hooks, LogRule::PerEpoch, loaders, limits, [&](const void* batch, int64_t b, int64_t loader) {
         StepOutput output;
+        const bool last = left == 1 || (loader + 1 == std::ssize(loaders) && b + 1 == limits.back());
+        if (counts) {
+          counted.is_last = last;
+          counted.add(&Tally::ready);
+          counted.add(&Tally::started);
+        }
         {
           const Precision::Scope scope(precision);
           output = steps->evaluation_step(what, batch, b, loader);
         }
+        if (counts) counted.add(&Tally::processed);
         output.detach();
         if (module->collect_step_outputs) module->evaluation_outputs_.push_back(output);
         call_callbacks({hooks.names[4], LogRule::PerEpoch}, hooks.batch_end, output, steps->ref(batch), b, loader);
         steps->on_batch_end(what, output, batch, b, loader);
         int64_t& seen = progress.validation_batches[static_cast<size_t>(loader)];
         if (!sanity_checking) log_row(metrics.logger_row(true), seen);
-        has_validated |= !sanity_checking;
+        if (counts) {
+          counted.add(&Tally::completed);
+          progress.counted.has_validated |= !sanity_checking;
+          progress.counted.end_validation_batch();
+        }
         ++seen;
-        return true;
+        return --left != 0;
       });
+  if (counts) progress.counted.end_validation_batch();
 
   metrics.publish(true);
   call({hooks.names[5], LogRule::EpochOnly}, hooks.epoch_end, hooks.module_epoch_end);

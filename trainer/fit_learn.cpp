@@ -61,7 +61,8 @@ int64_t FitLoop::window_length() const {
 }
 
 bool FitLoop::closes_window(int64_t batches_done) const {
-  return batches_done % run_.accumulate_grad_batches == 0 || run_.is_last_batch;
+  return batches_done % run_.accumulate_grad_batches == 0 || run_.is_last_batch ||
+         batches_done == run_.num_training_batches;
 }
 
 bool has_loss(const StepOutput& output) {

@@ -6,16 +6,20 @@
 // Epochs, batches, and validation between them.
 namespace fulmen::trainer {
 
-bool FitLoop::reached_limits() const {
+bool FitLoop::reached_limits() {
   const TrainerOptions& o = run_.options;
   const bool steps_done = o.max_steps != -1 && at_.global_step >= o.max_steps;
-  const bool epochs_done = run_.max_epochs != -1 && at_.epoch >= run_.max_epochs;
-  return steps_done || epochs_done || run_.num_training_batches == 0 || run_.interrupted;
+  if (steps_done || run_.num_training_batches == 0 || run_.interrupted) return true;
+  const int64_t epochs = o.lightning_compatible ? counted_.epochs.current.processed : at_.epoch;
+  if (run_.max_epochs == -1 || epochs < run_.max_epochs) return false;
+  at_.epoch = counted_.epochs.current.completed = epochs;
+  return true;
 }
 
 bool FitLoop::can_stop() const {
   const TrainerOptions& o = run_.options;
-  return at_.epoch >= o.min_epochs.value_or(o.min_steps ? 1 : 0) && at_.global_step >= o.min_steps.value_or(0);
+  const int64_t epochs = o.lightning_compatible ? counted_.epochs.current.processed : at_.epoch;
+  return epochs >= o.min_epochs.value_or(o.min_steps ? 1 : 0) && at_.global_step >= o.min_steps.value_or(0);
 }
 
 bool FitLoop::more_epochs() {
@@ -26,12 +30,9 @@ bool FitLoop::more_epochs() {
 }
 
 void FitLoop::start_epoch() {
+  if (run_.options.lightning_compatible) return start_epoch_as_lightning();
   if (at_.point != Progress::Point::EpochStart) return go_on_within_epoch();
-  const int64_t every = run_.options.reload_dataloaders_every_n_epochs;
-  if (every > 0 && at_.epoch - train_loaded_in_ >= every) {
-    run_.train_loader.reset();
-    request_loaders();
-  }
+  reload_train_loader();
   at_.batches = 0;
   run_.is_last_batch = at_.last_batch = false;
   run_.mark_batch(run_.train_loader->state());  // from these hooks a checkpoint goes back to before the epoch
@@ -44,18 +45,20 @@ void FitLoop::start_epoch() {
   run_.unfinished = Run::Unfinished::Nothing;
 }
 
+void FitLoop::reload_train_loader() {
+  const int64_t every = run_.options.reload_dataloaders_every_n_epochs;
+  if (every == 0 || at_.epoch - train_loaded_in_ < every) return;
+  run_.train_loader.reset();
+  request_loaders();
+}
+
 /// A checkpoint from within the epoch: what its last batch still owes comes first.
 void FitLoop::go_on_within_epoch() {
   check_resumed_epoch();
-  run_.is_last_batch =
-      (at_.last_batch && !run_.options.lightning_compatible) || at_.batches == run_.num_training_batches;
+  run_.is_last_batch = at_.last_batch || at_.batches == run_.num_training_batches;
   run_.batch_idx = at_.batches - 1;
   steps_ = closes_window(at_.batches);
-  // Lightning wrote that row before it was told of the checkpoint, validates only at the next occasion, and begins the
-  // data anew.
-  const bool compatible = run_.options.lightning_compatible;
-  if (compatible) run_.train_loader->begin_epoch();
-  if (at_.point == Progress::Point::BatchDone && !compatible) {
+  if (at_.point == Progress::Point::BatchDone) {
     run_.in_batch = true;
     log_step_row();
     if (validation_due()) validate();
@@ -63,16 +66,19 @@ void FitLoop::go_on_within_epoch() {
   if (at_.point != Progress::Point::BatchClosed) close_batch();
 }
 
-bool FitLoop::next_batch() {
-  const bool one_more = std::exchange(one_more_, false);
-  if ((run_.is_last_batch && !one_more) || run_.interrupted) return false;
-  const TrainerOptions& o = run_.options;
-  if (o.max_steps != -1 && at_.global_step >= o.max_steps) return false;
+bool FitLoop::more_batches() const {
+  if (run_.is_last_batch || run_.interrupted) return false;
+  const int64_t known = run_.num_training_batches, max_steps = run_.options.max_steps;
+  if (max_steps != -1 && at_.global_step >= max_steps) return false;
   if (run_.should_stop && can_stop()) return false;
-  const int64_t known = run_.num_training_batches;
-  if (known >= 0 && at_.batches >= known && !one_more) return false;
+  return known < 0 || at_.batches < known;
+}
+
+bool FitLoop::next_batch() {
+  if (run_.options.lightning_compatible ? !more_batches_as_lightning() : !more_batches()) return false;
   if (!fetch()) {
     run_.unfinished = Run::Unfinished::Nothing;
+    counted_.end_batch();
     return false;
   }
   run_.batch_idx = at_.batches;
@@ -127,16 +133,22 @@ int FitLoop::start_batch() {
   values_shown_ = false;
   run.enter_batch(batch_.get(), 0);
   if (others_) others_->enter();
+  counted_.batches.is_last = run.is_last_batch;
+  counted_.batches.add(&Tally::ready);
   run.call_callbacks({"on_train_batch_start", LogRule::PerStep}, &Callback::on_train_batch_start,
                      module_steps_.ref(batch_.get()), run.batch_idx);
   const int answer = module_steps_.on_train_batch_start(batch_.get(), run.batch_idx);
   if (answer == -1) {
     run.in_batch = false;
-    run.is_last_batch = at_.last_batch = true;  // the epoch counts as done
+    run.is_last_batch = at_.last_batch = counted_.batches.is_last = true;  // the epoch counts as done
     run.unfinished = Run::Unfinished::Nothing;
     ++at_.total_batches;
+    counted_.batches.add(&Tally::processed);
     if (run.options.lightning_compatible) move_schedulers(Interval::Step, false);
     move_schedulers(Interval::Epoch, false);
+    counted_.end_batch();
+  } else {
+    counted_.batches.add(&Tally::started);
   }
   return answer;
 }
@@ -145,6 +157,7 @@ void FitLoop::end_batch(StepOutput& output) {
   Run& run = run_;
   ++at_.batches;  // what fails from here on does not bring the batch back: its step has been taken
   ++at_.total_batches;
+  counted_.batches.add(&Tally::processed);
   at_.last_batch = run.is_last_batch;
   at_.point = Progress::Point::BatchDone;
   run.unfinished = Run::Unfinished::Nothing;
@@ -156,6 +169,7 @@ void FitLoop::end_batch(StepOutput& output) {
   run.call_callbacks({"on_train_batch_end", LogRule::PerStep}, &Callback::on_train_batch_end, output,
                      module_steps_.ref(batch_.get()), run.batch_idx);
   module_steps_.on_train_batch_end(output, batch_.get(), run.batch_idx);
+  counted_.batches.add(&Tally::completed);
   log_step_row();
   if (steps_ && SignalWatch::raised()) run.interrupted = true;
 }
@@ -186,12 +200,7 @@ void FitLoop::validate() {
   if (steps_) run.module->on_validation_model_zero_grad();
   {
     NoGradGuard no_grad;
-    const int64_t every = run.options.reload_dataloaders_every_n_epochs;
-    if (every > 0 && at_.epoch - val_loaded_in_ >= every) {
-      run.val_loaders_requested = false;
-      at_.validation_batches.clear();
-    }
-    request_val_loaders();
+    reload_val_loaders();
     if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, run.num_val_batches);
   }
   run.unfinished = Run::Unfinished::Nothing;
@@ -199,6 +208,15 @@ void FitLoop::validate() {
   run.validating = false;
   run.batch_idx = training_batch;
   run.metrics.open(MetricBook::Page::Training, false);
+}
+
+void FitLoop::reload_val_loaders() {
+  const int64_t every = run_.options.reload_dataloaders_every_n_epochs;
+  if (every > 0 && at_.epoch - val_loaded_in_ >= every) {
+    run_.val_loaders_requested = false;
+    at_.validation_batches.clear();
+  }
+  request_val_loaders();
 }
 
 void FitLoop::close_batch() {
@@ -209,6 +227,7 @@ void FitLoop::close_batch() {
   if (steps_) ++at_.stepped;
   at_.point = Progress::Point::BatchClosed;
   run_.in_batch = false;
+  counted_.end_batch();
 }
 
 void FitLoop::end_epoch() {
@@ -218,6 +237,7 @@ void FitLoop::end_epoch() {
   run.in_batch = false;
   // An epoch that was cut short by max_steps or a callback can be finished by a resumed run.
   if (run.is_last_batch) at_.point = Progress::Point::EpochDone;
+  counted_.epochs.add(&Tally::processed);
   const HookSite site{"on_train_epoch_end", LogRule::EpochOnly};
   auto call_callbacks = [&](bool monitors) {
     run.metrics.site = site;
@@ -233,14 +253,18 @@ void FitLoop::end_epoch() {
   call_callbacks(true);
   FULMEN_CALL(run, on_epoch_end, EpochOnly);
   run.update_metrics();
-  if (run.is_last_batch) move_schedulers(Interval::Epoch, true);
+  const bool compatible = run.options.lightning_compatible;
+  const bool complete = run.is_last_batch || (compatible && at_.batches == run.num_training_batches);
+  if (complete && !(compatible && counted_.resumes_fit())) move_schedulers(Interval::Epoch, true);
   --at_.stepped;  // the row of the epoch stands at the step of its last batch
   run.log_row(run.metrics.logger_row(false));
   run.save_logs();
   run.module->training_outputs_.clear();
   if (run.is_last_batch) run.metrics.open(MetricBook::Page::Training, true);
   ++at_.stepped;
-  ++at_.epoch;
+  counted_.epochs.add(&Tally::completed);
+  counted_.end_epoch();
+  at_.epoch = compatible ? counted_.epochs.current.completed : at_.epoch + 1;
   at_.cut_short = at_.point != Progress::Point::EpochDone;
   at_.point = Progress::Point::EpochStart;
 }

@@ -69,28 +69,36 @@ class FitLoop {
   bool is_finite_or_stop(const Tensor& loss);
   void prepare_step();
   void go_on_within_epoch();
-  void resume_as_lightning(bool between_epochs);
+  bool more_batches() const;
   void configure_optimizers();
   void start_training();
   void request_loaders();
   void set_validation_interval();
   void sanity_check();
   void request_val_loaders();
+  void reload_train_loader();
+  void reload_val_loaders();
   bool validates_in(int64_t epoch) const;
   bool can_stop() const;
-  bool reached_limits() const;
+  bool reached_limits();
   bool closes_window(int64_t batches_done) const;
   void move_schedulers(Interval interval, bool plateau);
   void log_step_row();
 
+  // --- fit_lightning.cpp: TrainerOptions::lightning_compatible -------------------------------------------------------
+  void follow_counters();
+  void start_epoch_as_lightning();
+  bool more_batches_as_lightning();
+  void pass_over_validation();
+
   Run& run_;
   Progress& at_;
+  LightningCounters& counted_;
   ModuleSteps& module_steps_;
   const LoaderRequests& requests_;
   std::string ckpt_path_;
   BatchSlot batch_, ahead_;
   bool values_shown_ = false;  ///< the step's metrics are where callbacks look
-  bool one_more_ = false;      ///< the epoch is over, and yet there is a batch to come
   int64_t evaluations_ = 0;    ///< of the step under way
   bool have_ahead_ = false, steps_ = false, automatic_ = true, started_ = false;
   int64_t train_loaded_in_ = 0, val_loaded_in_ = 0;  ///< epochs in which loaders were asked for

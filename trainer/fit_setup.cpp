@@ -12,7 +12,7 @@
 namespace fulmen::trainer {
 
 FitLoop::FitLoop(Run& run, ModuleSteps& steps, const LoaderRequests& requests, const FitOptions& options)
-    : run_(run), at_(run.progress), module_steps_(steps), requests_(requests), ckpt_path_(options.ckpt_path) {
+    : run_(run), at_(run.progress), counted_(at_.counted), module_steps_(steps), requests_(requests), ckpt_path_(options.ckpt_path) {
   if (run.devices.size() > 1) others_ = std::make_unique<DataParallel>(run, steps);
 }
 FitLoop::~FitLoop() = default;
@@ -25,30 +25,30 @@ void FitLoop::begin() {
   FULMEN_CALL(run, on_fit_start, Forbidden);
   run.log_hyperparams();
   if (checkpoint) run.restore_training(*checkpoint, run.resumed_from);
-  const bool epoch_was_done = std::exchange(at_.epoch_was_done, false), compatible = run.options.lightning_compatible;
-  // Lightning counts the epoch when training starts.
-  const bool lags = epoch_was_done && compatible;
-  if (epoch_was_done && !compatible) {
+  const bool compatible = run.options.lightning_compatible;
+  if (std::exchange(at_.epoch_was_done, false) && !compatible) {
     move_schedulers(Interval::Epoch, true);  // those that watch a metric were still to come
     ++at_.epoch;
   }
   run.module->zero_grad();
   // Between two epochs Lightning does not take itself for resumed.
-  const bool anew = compatible && at_.point == Progress::Point::EpochStart && run.options.max_steps == -1;
-  if (!checkpoint || anew) sanity_check();
+  if (compatible ? !counted_.resumes_validation() : !checkpoint) sanity_check();
   const bool resumed = checkpoint.has_value();
   if (resumed) run.restore_gradients(*checkpoint);
   checkpoint.reset();
   const bool trains = run.options.limit_train_batches != Amount(0);
   if (trains) request_loaders();
-  if (lags) ++at_.epoch;
   if (!trains) {
+    if (compatible) reached_limits();
     run.num_training_batches = 0;
     return;
   }
   if (resumed) run.restore_position(run.resumed_from);
   if (reached_limits() || (run.should_stop && can_stop())) return;
-  if (resumed && compatible) resume_as_lightning(lags);
+  if (compatible) {
+    counted_.begin_fit(run.options.max_steps != -1);
+    follow_counters();
+  }
   start_training();
 }
 
@@ -60,24 +60,6 @@ void FitLoop::start_training() {
   signals_.emplace();
   started_ = true;
   FULMEN_CALL(run, on_train_start, EpochOnly);
-}
-
-/// Where a run that Lightning resumes departs from an uninterrupted one.
-void FitLoop::resume_as_lightning(bool between_epochs) {
-  if (between_epochs && run_.options.max_steps != -1) {
-    // It ends that epoch once more, and has it train on a batch too many if it does not validate.
-    --at_.epoch;
-    at_.point = Progress::Point::BatchClosed;
-    if (validates_in(at_.epoch)) request_val_loaders();
-    one_more_ = !validates_in(at_.epoch);
-    if (!one_more_) ++at_.stepped;
-  } else if (at_.point == Progress::Point::BatchDone && at_.batches == run_.num_training_batches) {
-    // It takes the epoch for done, and begins the next one in the middle of its hooks.
-    ++at_.epoch;
-    ++at_.stepped;
-    at_.batches = 0;
-    at_.point = Progress::Point::BatchClosed;
-  }
 }
 
 void FitLoop::configure_optimizers() {
@@ -130,6 +112,7 @@ void FitLoop::request_loaders() {
   run.num_training_batches = run.batches_of(*run.train_loader, run.options.limit_train_batches,
                                             overfits ? "overfit_batches" : "limit_train_batches",
                                             others_ ? static_cast<int64_t>(run.devices.size()) : 1);
+  if (run.options.lightning_compatible) run.train_loader->begin_epoch();
   batch_ = BatchSlot(run.train_loader);
   ahead_ = BatchSlot(run.train_loader);
   if (others_) others_->use(run.train_loader);
@@ -207,6 +190,7 @@ void FitLoop::sanity_check() {
   run.metrics.clear();
   run.metrics.open(MetricBook::Page::Training, true);
   at_.validation_batches.clear();
+  counted_.validation = {};
 }
 
 void FitLoop::end() {

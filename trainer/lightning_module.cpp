@@ -26,6 +26,11 @@ void AnyLightningModule::configure_gradient_clipping(optim::Optimizer& optimizer
 
 void AnyLightningModule::clip_gradients(optim::Optimizer& optimizer, std::optional<double> clip_val,
                                         ClipAlgorithm algorithm) {
+  const std::optional<double> of_trainer = trainer_ ? trainer_->options().gradient_clip_val : std::nullopt;
+  if (clip_val && of_trainer && *clip_val != *of_trainer) {
+    throw Error("E016", str("clip_gradients: ", *clip_val, ", and the trainer's gradient_clip_val is ", *of_trainer),
+                "give one of the two");
+  }
   if (!clip_val || *clip_val <= 0) return;
   std::vector<Tensor> parameters;
   for (const auto& group : optimizer.param_groups()) {

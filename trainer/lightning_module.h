@@ -42,6 +42,7 @@ class AnyLightningModule : public nn::Module, public Hooks {
   /// Called before every optimizer step, with the trainer's options; the default is clip_gradients.
   virtual void configure_gradient_clipping(optim::Optimizer& optimizer, std::optional<double> clip_val,
                                            ClipAlgorithm algorithm);
+  /// Throws E016 if the trainer has another gradient_clip_val.
   void clip_gradients(optim::Optimizer& optimizer, std::optional<double> clip_val, ClipAlgorithm algorithm);
   /// Moves a scheduler; `metric` is the monitored one, for a scheduler that looks at it.
   virtual void lr_scheduler_step(const Optimizers::Scheduled& scheduled, std::optional<double> metric);

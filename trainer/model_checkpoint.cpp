@@ -130,6 +130,7 @@ std::string ModelCheckpoint::format_name(const std::string& pattern, const Metri
 void ModelCheckpoint::setup(Trainer& trainer, Module&, Stage stage) {
   if (stage != Stage::Fit) return;
   exact_ = !trainer.options().lightning_compatible;
+  if (!exact_) return;  // Lightning's goes on with what it knows of the fit before
   last_step_saved_ = 0;
   saved_any_ = wait_for_validation_ = false;
   dirpath_.clear(), newest_path_.clear();
@@ -262,8 +263,12 @@ void ModelCheckpoint::save_monitored(Trainer& trainer, const Metrics& metrics, d
   }
   const std::string path =
       free_path(folder(trainer), format_name(options_.filename, metrics), replaced, !options_.enable_version_counter);
-  std::erase_if(kept_, [&](const Saved& saved) { return saved.path == path; });
-  kept_.push_back({path, score});
+  const auto same = std::find_if(kept_.begin(), kept_.end(), [&](const Saved& saved) { return saved.path == path; });
+  if (same != kept_.end()) {
+    same->score = score;
+  } else {
+    kept_.push_back({path, score});
+  }
   const auto best = std::min_element(kept_.begin(), kept_.end(),
                                      [this](const Saved& a, const Saved& b) { return better(a.score, b.score); });
   best_path_ = best->path;
@@ -355,9 +360,11 @@ std::string ModelCheckpoint::state_dict() const {
 void ModelCheckpoint::load_state_dict(const std::string& json) {
   const nlohmann::json state = nlohmann::json::parse(json);
   best_path_ = state.value("best_model_path", "");
-  wait_for_validation_ = state.value("waiting", false);
-  if (exact_) last_step_saved_ = state.value("last_step_saved", int64_t{0});
-  saved_any_ = exact_ && last_step_saved_ > 0;
+  if (exact_) {
+    wait_for_validation_ = state.value("waiting", false);
+    last_step_saved_ = state.value("last_step_saved", int64_t{0});
+    saved_any_ = last_step_saved_ > 0;
+  }
   // Files of another folder are not ours to replace.
   if (!options_.dirpath.empty() && state.value("dirpath", "") != options_.dirpath) return;
   if (!options_.dirpath.empty()) dirpath_ = options_.dirpath;
@@ -366,7 +373,8 @@ void ModelCheckpoint::load_state_dict(const std::string& json) {
   kept_.clear();
   for (const auto& saved : state.value("kept", nlohmann::json::array())) {
     const std::string path = saved.at(0);
-    if (std::filesystem::exists(path)) kept_.push_back({path, std::stod(saved.at(1).get<std::string>())});
+    const bool there = !exact_ || std::filesystem::exists(path);
+    if (there) kept_.push_back({path, std::stod(saved.at(1).get<std::string>())});
   }
 }
 

@@ -11,10 +11,16 @@
 namespace fulmen::trainer {
 namespace {
 
+/// Numbers in a row of [rows, ...]; also if there is no row.
+int64_t row_numel(const Tensor& tensor) {
+  int64_t numbers = 1;
+  for (int64_t d = 1; d < tensor.dim(); ++d) numbers *= tensor.size(d);
+  return numbers;
+}
+
 /// [rows, width] of float64.
 Tensor as_numbers(const Tensor& tensor) {
-  const int64_t rows = tensor.size(0);
-  return tensor.to(kDouble).reshape({rows, rows > 0 ? tensor.numel() / rows : 1}).contiguous();
+  return tensor.to(kDouble).reshape({tensor.size(0), row_numel(tensor)}).contiguous();
 }
 std::span<const double> numbers_of_row(const Tensor& numbers, size_t row) {
   const auto width = static_cast<size_t>(numbers.size(1));
@@ -25,16 +31,18 @@ std::span<const double> numbers_of_row(const Tensor& numbers, size_t row) {
 class CsvFile final : public PredictionFile {
  public:
   explicit CsvFile(const std::string& path) : PredictionFile(path) {}
-  void write(const NamedTensors& prediction, std::span<const int64_t> samples) override {
+
+ private:
+  void write_rows(const NamedTensors& prediction, std::span<const int64_t> samples) override {
     std::vector<Tensor> columns;
-    std::string text = begun_ ? "" : "index";
+    std::string header = "index";
     for (const auto& [name, tensor] : prediction) {
       columns.push_back(as_numbers(tensor));
       const int64_t width = columns.back().size(1);
-      for (int64_t k = 0; k < width && !begun_; ++k) text += "," + name + (width > 1 ? "_" + std::to_string(k) : "");
+      for (int64_t k = 0; k < width; ++k) header += "," + name + (width > 1 ? "_" + std::to_string(k) : "");
     }
-    if (!begun_) text += "\n";
-    begun_ = true;
+    check_layout(header);
+    std::string text = std::exchange(begun_, true) ? "" : header + "\n";
     for (size_t row = 0; row < samples.size(); ++row) {
       text += std::to_string(samples[row]);
       for (const Tensor& column : columns) {
@@ -45,7 +53,6 @@ class CsvFile final : public PredictionFile {
     put(text);
   }
 
- private:
   bool begun_ = false;
 };
 
@@ -53,7 +60,9 @@ class CsvFile final : public PredictionFile {
 class JsonLinesFile final : public PredictionFile {
  public:
   explicit JsonLinesFile(const std::string& path) : PredictionFile(path) {}
-  void write(const NamedTensors& prediction, std::span<const int64_t> samples) override {
+
+ private:
+  void write_rows(const NamedTensors& prediction, std::span<const int64_t> samples) override {
     std::vector<Tensor> columns;
     for (const auto& named : prediction) columns.push_back(as_numbers(named.second));
     for (size_t row = 0; row < samples.size(); ++row) {
@@ -78,13 +87,15 @@ class JsonLinesFile final : public PredictionFile {
 class NpyFile final : public PredictionFile {
  public:
   explicit NpyFile(const std::string& path) : PredictionFile(path) {}
-  void write(const NamedTensors& prediction, std::span<const int64_t> samples) override {
+
+ private:
+  void write_rows(const NamedTensors& prediction, std::span<const int64_t> samples) override {
     std::vector<Tensor> columns;
     for (const auto& named : prediction) {
       const Tensor& tensor = named.second;
       columns.push_back((tensor.scalar_type() == kBFloat16 ? tensor.to(kFloat) : tensor).contiguous());
     }
-    if (header_bytes_ == 0) begin(prediction, columns);
+    begin(prediction, columns);
     for (size_t row = 0; row < samples.size(); ++row) {
       if (samples[row] != next_) go_to(header_bytes_ + samples[row] * row_bytes_);
       for (const Tensor& column : columns) {
@@ -95,17 +106,13 @@ class NpyFile final : public PredictionFile {
       rows_ = std::max(rows_, next_);
     }
   }
-  void finish() override {
-    if (header_bytes_ > 0) {
-      go_to(0);
-      put(header());
-    }
-    PredictionFile::finish();
+  void complete() override {
+    if (header_bytes_ == 0) return;
+    go_to(0);
+    put(header());
   }
-
- private:
   static size_t bytes_of_row(const Tensor& column) {
-    return column.size(0) == 0 ? 0 : column.nbytes() / static_cast<size_t>(column.size(0));
+    return static_cast<size_t>(row_numel(column) * column.element_size());
   }
   /// "3, 4, " of a column whose rows are [3, 4].
   static std::string sizes_of_row(const Tensor& column) {
@@ -114,17 +121,21 @@ class NpyFile final : public PredictionFile {
     return text;
   }
   void begin(const NamedTensors& prediction, const std::vector<Tensor>& columns) {
-    for (const Tensor& column : columns) row_bytes_ += static_cast<int64_t>(bytes_of_row(column));
+    std::string type, sizes;
     if (columns.size() == 1) {
-      type_ = npy_type(columns[0].scalar_type());
-      sizes_ = sizes_of_row(columns[0]);
+      type = npy_type(columns[0].scalar_type());
+      sizes = sizes_of_row(columns[0]);
     } else {
       for (size_t k = 0; k < columns.size(); ++k) {
-        type_ += str(k == 0 ? "[" : ", ", "('", prediction[k].first, "', ", npy_type(columns[k].scalar_type()), ", (",
-                     sizes_of_row(columns[k]), "))");
+        type += str(k == 0 ? "[" : ", ", "('", prediction[k].first, "', ", npy_type(columns[k].scalar_type()), ", (",
+                    sizes_of_row(columns[k]), "))");
       }
-      type_ += "]";
+      type += "]";
     }
+    check_layout(sizes.empty() ? type : type + " x " + sizes);
+    if (header_bytes_ > 0) return;
+    type_ = type, sizes_ = sizes;
+    for (const Tensor& column : columns) row_bytes_ += static_cast<int64_t>(bytes_of_row(column));
     header_bytes_ = static_cast<int64_t>(header().size());
     put(header());
   }
@@ -162,7 +173,23 @@ void PredictionFile::put(const void* data, size_t bytes) {
 void PredictionFile::go_to(int64_t position) {
   if (::fseeko(file_, position, SEEK_SET) != 0) failed();
 }
+void PredictionFile::write(const NamedTensors& prediction, std::span<const int64_t> samples) {
+  if (samples.empty()) {
+    if (!has_rows_) rowless_ = prediction;
+    return;
+  }
+  has_rows_ = true;
+  rowless_.clear();
+  write_rows(prediction, samples);
+}
+void PredictionFile::check_layout(const std::string& layout) {
+  if (layout_.empty()) layout_ = layout;
+  FULMEN_CHECK(layout == layout_, "PredictionWriter: ", path_, ": the rows of this batch are ", layout,
+               "; those before were ", layout_);
+}
 void PredictionFile::finish() {
+  if (!rowless_.empty()) write_rows(rowless_, {});
+  complete();
   if (std::fclose(std::exchange(file_, nullptr)) != 0) failed();
 }
 

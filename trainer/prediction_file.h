@@ -22,21 +22,28 @@ class PredictionFile {
 
   virtual ~PredictionFile();
   PredictionFile(const PredictionFile&) = delete;
-  /// The rows of one batch; `samples`: their indices in the dataset.
-  virtual void write(const NamedTensors& prediction, std::span<const int64_t> samples) = 0;
+  /// The rows of one batch; `samples`: their indices in the dataset. What the rows look like is taken from the first
+  /// batch that has any.
+  void write(const NamedTensors& prediction, std::span<const int64_t> samples);
   /// Everything is in the file after this.
-  virtual void finish();
+  void finish();
 
  protected:
   explicit PredictionFile(const std::string& path);
+  virtual void write_rows(const NamedTensors& prediction, std::span<const int64_t> samples) = 0;
+  virtual void complete() {}
+  /// `layout` says what the rows of this batch look like: throws if those before looked different.
+  void check_layout(const std::string& layout);
   void put(const void* data, size_t bytes);
   void put(const std::string& text) { put(text.data(), text.size()); }
   void go_to(int64_t position);
 
  private:
   [[noreturn]] void failed() const;
-  std::string path_;
+  std::string path_, layout_;
   std::FILE* file_;
+  bool has_rows_ = false;
+  NamedTensors rowless_;  ///< a batch without rows, for a file that never gets any
 };
 
 }  // namespace fulmen::trainer

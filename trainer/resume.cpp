@@ -54,7 +54,7 @@ void reading(const std::string& path, const char* what, F&& read) {
 
 json progress_to_json(const Progress& p, bool lightning_compatible) {
   const bool cut = p.cut_short && !lightning_compatible;  // Lightning takes up the next epoch
-  return {{"epoch", cut ? p.epoch - 1 : p.epoch},
+  json j = {{"epoch", cut ? p.epoch - 1 : p.epoch},
           {"point", static_cast<int>(cut ? Progress::Point::BatchClosed : p.point)},
           {"batches", p.batches},
           {"global_step", p.global_step},
@@ -64,9 +64,11 @@ json progress_to_json(const Progress& p, bool lightning_compatible) {
           {"window_filled", p.window_filled},
           {"window", p.window},
           {"validation_batches", p.validation_batches}};
+  if (lightning_compatible) j["lightning"] = p.counted.numbers();
+  return j;
 }
 
-Progress progress_from_json(const json& j) {
+Progress progress_from_json(const json& j, bool lightning_compatible) {
   Progress p;
   p.epoch = j.at("epoch");
   const int point = j.at("point");
@@ -86,6 +88,10 @@ Progress progress_from_json(const json& j) {
   if (p.point == Progress::Point::EpochDone) {
     p.point = Progress::Point::EpochStart;
     p.epoch_was_done = true;
+  }
+  if (lightning_compatible) {
+    p.counted.load(j.at("lightning").get<std::vector<int64_t>>());
+    p.epoch = p.counted.epochs.current.completed;
   }
   return p;
 }
@@ -228,8 +234,15 @@ void Run::restore_module_state(const Checkpoint& checkpoint, const std::string& 
 }
 
 void Run::restore_training(const Checkpoint& checkpoint, const std::string& path) {
-  reading(path, "fulmen.loops", [&] { progress = progress_from_json(json::parse(checkpoint.text("loops"))); });
-  if (options.lightning_compatible) progress.validation_batches.clear();
+  const bool compatible = options.lightning_compatible;
+  const bool has_validated = progress.counted.has_validated;
+  reading(path, "fulmen.loops",
+          [&] { progress = progress_from_json(json::parse(checkpoint.text("loops")), compatible); });
+  if (compatible) {
+    progress.validation_batches.clear();
+    progress.counted.has_validated = has_validated;
+    progress.counted.restored(options.max_steps != -1);
+  }
   if (checkpoint.text("optimizers").empty()) {
     throw Error("E015", path + " holds weights only: there is no optimizer state to go on with",
                 "fit from a file that was saved without save_weights_only, or load the weights with "
@@ -241,12 +254,12 @@ void Run::restore_training(const Checkpoint& checkpoint, const std::string& path
       const json saved = json::parse(scaler);
       precision.scaler()->load_state(saved.at("scale"), saved.at("growth_tracker"));
     }
-    const int64_t epochs = progress.epoch + progress.epoch_was_done;
+    const int64_t epochs = progress.epoch + (progress.epoch_was_done && !compatible);
     if (max_epochs >= 0 && epochs > max_epochs) {
       throw Error("E016", str(path, " has done ", epochs, " epochs, more than max_epochs = ", max_epochs),
                   "raise max_epochs");
     }
-    if (options.lightning_compatible) return;  // Lightning's checkpoints hold no metrics
+    if (compatible) return;  // Lightning's checkpoints hold no metrics
     metrics.restore(checkpoint.text("metrics"), values_of<double>(checkpoint, "metrics", kDouble, path));
     if (progress.point == Progress::Point::EpochStart) metrics.open(MetricBook::Page::Training, true);
   });

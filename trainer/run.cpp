@@ -1,5 +1,6 @@
 #include <fulmen/nn/type_name.h>
 #include <fulmen/tensor/warning.h>
+#include <fulmen/trainer/callbacks/exception_checkpoint.h>
 #include <fulmen/trainer/callbacks/profiler.h>
 #include <fulmen/trainer/callbacks/timer.h>
 #include <fulmen/trainer/early_stopping.h>
@@ -94,7 +95,6 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
   loggers = o.loggers;
   if (loggers.empty() && o.logger) loggers.push_back(std::make_shared<CsvLogger>(o.default_root_dir));
   own_callbacks = o.callbacks;
-  if (o.overfit_batches != Amount(0)) o.limit_train_batches = o.limit_val_batches = o.overfit_batches;
   const auto profiler = o.profiler.is_simple() ? std::make_shared<Profiler>() : o.profiler.given();
   if (profiler) own_callbacks.insert(own_callbacks.begin(), profiler);
   if (o.fast_dev_run > 0) {
@@ -113,6 +113,7 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
   } else if (o.enable_checkpointing && !has<ModelCheckpoint>(own_callbacks)) {
     own_callbacks.push_back(std::make_shared<ModelCheckpoint>());
   }
+  if (o.overfit_batches != Amount(0)) o.limit_train_batches = o.limit_val_batches = o.overfit_batches;
   if (!o.max_time.empty()) own_callbacks.push_back(std::make_shared<Timer>(o.max_time));
   if (o.enable_progress_bar && !has<ProgressBar>(own_callbacks)) {
     own_callbacks.push_back(std::make_shared<ProgressBar>());
@@ -123,17 +124,31 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
   callbacks = own_callbacks;
 }
 
-std::string Run::path_of_checkpoint(const std::string& wanted) const {
-  if (wanted == "last") {
-    namespace fs = std::filesystem;
-    std::string newest;
-    for (const auto& callback : own_callbacks) {
-      const auto* checkpoints = dynamic_cast<const ModelCheckpoint*>(callback.get());
-      if (!checkpoints) continue;
-      for (const std::string& path : checkpoints->last_checkpoints(trainer)) {
-        if (newest.empty() || fs::last_write_time(path) > fs::last_write_time(newest)) newest = path;
-      }
+/// The newest of the files that are "last" for one of the callbacks; empty if there is none.
+static std::string newest_checkpoint(const Trainer& trainer, const std::vector<std::shared_ptr<Callback>>& callbacks) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> paths;
+  for (const auto& callback : callbacks) {
+    if (const auto* checkpoints = dynamic_cast<const ModelCheckpoint*>(callback.get())) {
+      const std::vector<std::string> found = checkpoints->last_checkpoints(trainer);
+      paths.insert(paths.end(), found.begin(), found.end());
     }
+    if (const auto* checkpoint = dynamic_cast<const OnExceptionCheckpoint*>(callback.get())) {
+      if (fs::exists(checkpoint->ckpt_path())) paths.push_back(checkpoint->ckpt_path());
+    }
+  }
+  const auto newest = std::max_element(paths.begin(), paths.end(), [](const auto& a, const auto& b) {
+    return fs::last_write_time(a) < fs::last_write_time(b);
+  });
+  return newest == paths.end() ? std::string() : *newest;
+}
+
+std::string Run::path_of_checkpoint(const std::string& wanted) const {
+  if (wanted.empty() && stage == Stage::Fit && has<OnExceptionCheckpoint>(own_callbacks)) {
+    return newest_checkpoint(trainer, own_callbacks);
+  }
+  if (wanted == "last") {
+    const std::string newest = newest_checkpoint(trainer, own_callbacks);
     if (newest.empty()) {
       warn(R"(ckpt_path = "last": there is no such checkpoint, and none is loaded. )"
            "Does a ModelCheckpoint have save_last = true?");
@@ -179,7 +194,6 @@ std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, cons
       stepped_in_batch = false;
   accumulate_grad_batches = options.accumulate_grad_batches;
   metrics.clear();
-  has_validated = false;
   progress.validation_batches.clear();
   if (what == Stage::Fit) forget_fit();
   FULMEN_CHECK(!module->trainer_ || module->trainer_ == &trainer, "this module is being run by another trainer");

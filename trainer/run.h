@@ -1,4 +1,5 @@
 #pragma once
+#include <fulmen/trainer/lightning_counters.h>
 #include <fulmen/trainer/metric_book.h>
 #include <fulmen/trainer/precision.h>
 #include <fulmen/trainer/trainer.h>
@@ -29,6 +30,7 @@ struct Progress {
   bool window_filled = false;   ///< there are gradients of batches in the accumulation window
   int64_t window = 1;           ///< batches that it was to hold when the checkpoint was written
   std::vector<int64_t> validation_batches;  ///< per loader, in all epochs
+  LightningCounters counted;                ///< what a resumed run needs with lightning_compatible
 };
 
 /// A batch of a loader, in memory that is used again for the next one.
@@ -95,7 +97,6 @@ struct Run {
   bool in_trial = false;          ///< a tuner tries something out: predictions go nowhere
   bool skip_backward = false;     ///< training steps only look at the data
   bool in_batch = false;          ///< metrics show step values
-  bool has_validated = false;     ///< a validation of this fit has seen a batch
   bool stepped_in_batch = false;  ///< a module that steps its own optimizers has done so
   int64_t accumulate_grad_batches = 1;
   std::string resumed_from;  ///< the checkpoint that a fit goes on from

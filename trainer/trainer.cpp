@@ -242,7 +242,7 @@ const Metrics& Trainer::progress_bar_metrics() const {
 Stage Trainer::stage() const { return run_->stage; }
 bool Trainer::is_running() const { return run_->running; }
 bool Trainer::validating() const { return run_->validating; }
-bool Trainer::has_validated() const { return run_->has_validated; }
+bool Trainer::has_validated() const { return run_->progress.counted.has_validated; }
 bool Trainer::sanity_checking() const { return run_->sanity_checking; }
 bool Trainer::is_last_batch() const { return run_->is_last_batch; }
 int64_t Trainer::batch_idx() const { return run_->batch_idx; }

@@ -32,8 +32,7 @@ Trial::Trial(Run& run)
       num_training_batches_(run.num_training_batches),
       val_check_batch_(run.val_check_batch),
       accumulate_grad_batches_(run.accumulate_grad_batches),
-      should_stop_(run.should_stop),
-      has_validated_(run.has_validated) {
+      should_stop_(run.should_stop) {
   random_.emplace();
   for (const auto& optimizer : run.optimizers.all()) {
     for (const auto& group : optimizer->param_groups()) initial_lrs_.push_back(group.initial_lr());
@@ -93,7 +92,6 @@ void Trial::forget() {
   run.val_check_batch = val_check_batch_;
   run.accumulate_grad_batches = accumulate_grad_batches_;
   run.should_stop = should_stop_;
-  run.has_validated = has_validated_;
   run.in_trial = run.in_batch = run.validating = run.is_last_batch = run.stepped_in_batch = false;
   run.interrupted = interrupted;
   random_.reset();

@@ -53,7 +53,7 @@ class Trial {
   std::optional<IsolateRng> random_;
   std::vector<SamplerState> samplers_;
   int64_t batch_idx_, num_training_batches_, val_check_batch_, accumulate_grad_batches_;
-  bool should_stop_, has_validated_;
+  bool should_stop_;
 };
 
 /// Warns that `tuner` has nothing to find in a fast_dev_run; false elsewhere.

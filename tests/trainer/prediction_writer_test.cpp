@@ -57,6 +57,44 @@ TEST_SUITE("trainer") {
     CHECK(std::memcmp(file.data() + 128, in_order[0].const_data_ptr(), 40) == 0);
   }
 
+  TEST_CASE("PredictionWriter: batches without rows, and rows of another size") {
+    struct Echo : LightningModule<Batch, Tensor> {
+      Tensor predict_step(const Batch& batch, int64_t, int64_t) override { return batch.data; }
+    };
+    struct Stream {
+      std::vector<Tensor> batches;
+      size_t at = 0;
+      bool next(Batch& batch, int64_t) {
+        if (at < batches.size()) batch = Batch(batches[at], batches[at]);
+        return at++ < batches.size();
+      }
+      void restart() { at = 0; }
+    };
+    TemporaryFolder folder;
+    auto written = [&](const std::string& name, const std::vector<Tensor>& batches) {
+      Echo model;
+      TrainerOptions options = quiet(1);
+      options.callbacks = {std::make_shared<PredictionWriter>(folder.path(name))};
+      Trainer(options).predict(model, data::DataLoader<Batch>(Stream{batches}));
+      return contents(folder.path(name));
+    };
+    const Tensor none = zeros({0, 3}), flat = zeros({0}), rows = ones({2, 3});
+    const std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, ), }";
+    for (const Tensor& empty : {none, flat}) {
+      const std::string npy = written("p.npy", {empty, rows, empty});
+      REQUIRE(npy.size() == 128 + 2 * 12);
+      CHECK(npy.substr(10, header.size()) == header);
+      CHECK(std::memcmp(npy.data() + 128, rows.const_data_ptr(), 24) == 0);
+      CHECK(written("p.csv", {empty, rows}) ==
+            "index,prediction_0,prediction_1,prediction_2\n0,1,1,1\n1,1,1,1\n");
+    }
+    CHECK(mentions(written("p.npy", {none}), "'shape': (0, 3, ), }"));
+    CHECK(written("p.csv", {none}) == "index,prediction_0,prediction_1,prediction_2\n");
+    for (const char* name : {"p.npy", "p.csv"}) {
+      CHECK(mentions(message_of([&] { written(name, {rows, ones({1, 2})}); }), "; those before were "));
+    }
+  }
+
   TEST_CASE("PredictionWriter: a struct of tensors, by the names of its fields()") {
     struct Classifying : LightningModule<Batch, ClassPrediction> {
       ClassPrediction predict_step(const Batch& batch, int64_t, int64_t) override {

@@ -45,7 +45,7 @@ struct Recorder {
 
 Json list_of(const Tensor& tensor);
 Json metrics_of(const Trainer& trainer);
-data::DataLoader<Batch> loader_of(int64_t first, int64_t samples, bool shuffle = false);
+data::DataLoader<Batch> loader_of(int64_t first, int64_t samples, bool shuffle = false, ScalarType dtype = kFloat);
 
 class RecordedModule : public LightningModule<RecordedBatch, Tensor> {
  public:
@@ -169,7 +169,7 @@ class RecordedModule : public LightningModule<RecordedBatch, Tensor> {
 std::shared_ptr<optim::Optimizer> planned_optimizer(const Json& plan, double lr, const std::vector<Tensor>& parameters);
 
 /// The loaders that a plan names: "val": [5, 3] are two, with 5 samples and with 3.
-std::vector<RecordedLoader> planned_loaders(const Json& sizes);
+std::vector<RecordedLoader> planned_loaders(const Json& sizes, const Json& plan);
 RecordedLoader planned_train_loader(const Json& plan);
 
 class RecordedDataModule : public DataModule<RecordedBatch> {

@@ -34,15 +34,15 @@ RecordedLoader RecordedDataModule::train_dataloader() {
 }
 std::vector<RecordedLoader> RecordedDataModule::val_dataloader() {
   add("val_dataloader");
-  return planned_loaders(plan_.value("val", Json{5}));
+  return planned_loaders(plan_.value("val", Json{5}), plan_);
 }
 std::vector<RecordedLoader> RecordedDataModule::test_dataloader() {
   add("test_dataloader");
-  return planned_loaders(plan_.value("test", Json{4}));
+  return planned_loaders(plan_.value("test", Json{4}), plan_);
 }
 std::vector<RecordedLoader> RecordedDataModule::predict_dataloader() {
   add("predict_dataloader");
-  return planned_loaders(plan_.value("predict", Json{3}));
+  return planned_loaders(plan_.value("predict", Json{3}), plan_);
 }
 RecordedBatch RecordedDataModule::on_before_batch_transfer(RecordedBatch batch, int64_t loader) {
   add(of_loader("on_before_batch_transfer", loader));

@@ -114,35 +114,37 @@ Json metrics_of(const Trainer& trainer) {
           {"progress_bar_metrics", json_of(trainer.progress_bar_metrics())}};
 }
 
-static Batch samples_of(int64_t first, int64_t samples) {
+static Batch samples_of(int64_t first, int64_t samples, ScalarType dtype = kFloat) {
   Tensor x = empty({samples, 2}), y = empty({samples, 1});
   for (int64_t i = 0; i < samples; ++i) {
     x.data_ptr<float>()[2 * i] = static_cast<float>(first + i);
     x.data_ptr<float>()[2 * i + 1] = static_cast<float>(first + i + 1);
     y.data_ptr<float>()[i] = static_cast<float>(first + i);
   }
-  return Batch(x, y);
+  return Batch(x.to(dtype), y.to(dtype));
+}
+static ScalarType dtype_of(const Json& plan) { return plan.value("double", false) ? kDouble : kFloat; }
+
+data::DataLoader<Batch> loader_of(int64_t first, int64_t samples, bool shuffle, ScalarType dtype) {
+  return data::DataLoader<Batch>(samples_of(first, samples, dtype), {.batch_size = 2, .shuffle = shuffle});
 }
 
-data::DataLoader<Batch> loader_of(int64_t first, int64_t samples, bool shuffle) {
-  return data::DataLoader<Batch>(samples_of(first, samples), {.batch_size = 2, .shuffle = shuffle});
-}
-
-std::vector<RecordedLoader> planned_loaders(const Json& sizes) {
+std::vector<RecordedLoader> planned_loaders(const Json& sizes, const Json& plan) {
   std::vector<RecordedLoader> loaders;
   for (const Json& size : sizes) {
     const auto first = static_cast<int64_t>(10 * loaders.size());
-    loaders.push_back(RecordedLoader(RecordedBatch{samples_of(first, size.get<int64_t>())}, {.batch_size = 2}));
+    loaders.push_back(
+        RecordedLoader(RecordedBatch{samples_of(first, size.get<int64_t>(), dtype_of(plan))}, {.batch_size = 2}));
   }
   return loaders;
 }
 
 RecordedLoader planned_train_loader(const Json& plan) {
   if (const auto mode = plan.find("combined"); mode != plan.end()) {
-    return data::combine<RecordedBatch>(data::combine_mode(mode->get<std::string>()), loader_of(0, 7),
-                                        loader_of(20, 3));
+    return data::combine<RecordedBatch>(data::combine_mode(mode->get<std::string>()),
+                                        loader_of(0, 7, false, dtype_of(plan)), loader_of(20, 3, false, dtype_of(plan)));
   }
-  return RecordedLoader(RecordedBatch{samples_of(0, plan.value("train", int64_t{7}))},
+  return RecordedLoader(RecordedBatch{samples_of(0, plan.value("train", int64_t{7}), dtype_of(plan))},
                         {.batch_size = 2, .shuffle = plan.value("shuffle", false)});
 }
 
@@ -156,6 +158,7 @@ RecordedModule::RecordedModule(Recorder& recorder, Json plan)
   const float values[] = {0.1f, -0.2f, 0.05f};
   for (int i = 0; i < 2; ++i) layer->weight.data_ptr<float>()[i] = values[i];
   layer->bias.data_ptr<float>()[0] = values[2];
+  layer->to(dtype_of(plan_));
   automatic_optimization = !plan_.contains("manual");
 }
 
@@ -238,6 +241,7 @@ void RecordedModule::learn_manually(const Tensor& loss, int64_t i) {
   if ((i + 1) % window == 0) {
     if (manual.contains("clip")) clip_gradients(optimizer(), manual["clip"].get<double>(), ClipAlgorithm::Norm);
     optimizer(0).step();
+    if (manual.value("schedules", false)) lr_schedulers()[0].step({});
     if (two) add("after_first_step", {{"w", weights()}});
     if (two && i / window % 2 == 1) {
       optimizer(1).step();
@@ -248,6 +252,7 @@ void RecordedModule::learn_manually(const Tensor& loss, int64_t i) {
 }
 
 StepOutput RecordedModule::validation_step(const RecordedBatch& batch, int64_t i, int64_t loader) {
+  if (planned_at("raise_in_validation", i)) throw std::runtime_error("boom");
   const double loss = loss_of(batch).item<double>();
   add("validation_step" + at(i, loader), {{"loss", loss}});
   log_as_planned("validation_step", loss, i);
@@ -286,11 +291,20 @@ Optimizers RecordedModule::configure_optimizers() {
                               .strict = s.value("strict", true),
                               .name = s.value("name", "")};
   if (s["kind"] == "StepLR") {
-    return std::move(optimizers).schedule<optim::StepLR>(when, s.value("step_size", int64_t{1}), s.value("gamma", 0.5));
+    optimizers =
+        std::move(optimizers).schedule<optim::StepLR>(when, s.value("step_size", int64_t{1}), s.value("gamma", 0.5));
+  } else {
+    optimizers = std::move(optimizers)
+                     .schedule<optim::ReduceLROnPlateau>(when, optim::ReduceLROnPlateau::min, s.value("factor", 0.5),
+                                                         s.value("patience", int64_t{0}));
   }
-  return std::move(optimizers)
-      .schedule<optim::ReduceLROnPlateau>(when, optim::ReduceLROnPlateau::min, s.value("factor", 0.5),
-                                          s.value("patience", int64_t{0}));
+  if (const auto second = s.find("second"); second != s.end()) {
+    const SchedulerOptions other{
+        .interval = second->value("interval", "epoch") == "step" ? Interval::Step : Interval::Epoch,
+        .frequency = second->value("frequency", int64_t{1})};
+    optimizers = std::move(optimizers).schedule<optim::StepLR>(other, int64_t{2}, 0.9);
+  }
+  return optimizers;
 }
 std::vector<std::shared_ptr<Callback>> RecordedModule::configure_callbacks() {
   recorder_.trainer = &trainer();
@@ -307,7 +321,7 @@ RecordedModule::Loader RecordedModule::train_dataloader() {
 std::vector<RecordedModule::Loader> RecordedModule::loaders(const char* which, const std::vector<int64_t>& otherwise) {
   const Json sizes = plan_.value(which, Json(otherwise));
   if (!sizes.empty()) add(std::string(which) + "_dataloader");
-  return planned_loaders(sizes);
+  return planned_loaders(sizes, plan_);
 }
 std::vector<RecordedModule::Loader> RecordedModule::val_dataloader() { return loaders("val", {}); }
 std::vector<RecordedModule::Loader> RecordedModule::test_dataloader() { return loaders("test", {4}); }
@@ -386,9 +400,11 @@ void RecordedModule::on_validation_batch_end(const StepOutput&, const RecordedBa
 }
 void RecordedModule::on_test_batch_start(const RecordedBatch&, int64_t i, int64_t loader) {
   add("on_test_batch_start" + at(i, loader));
+  log_as_planned("on_test_batch_start", 0, i);
 }
 void RecordedModule::on_test_batch_end(const StepOutput&, const RecordedBatch&, int64_t i, int64_t loader) {
   add("on_test_batch_end" + at(i, loader));
+  log_as_planned("on_test_batch_end", 0, i);
 }
 void RecordedModule::on_predict_batch_start(const RecordedBatch&, int64_t i, int64_t loader) {
   add("on_predict_batch_start" + at(i, loader));

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/trainer/callbacks/accumulation_scheduler.h>
+#include <fulmen/trainer/callbacks/exception_checkpoint.h>
 #include <fulmen/trainer/callbacks/learning_rate_finder.h>
 #include <fulmen/trainer/callbacks/stochastic_weight_averaging.h>
 #include <fulmen/trainer/callbacks/weight_averaging.h>
@@ -50,7 +51,9 @@ ModelCheckpointOptions checkpoint_options(const Json& a, const std::string& fold
   o.monitor = a.value("monitor", "");
   o.mode = a.value("mode", "min") == "max" ? Mode::Max : Mode::Min;
   o.save_top_k = a.value("save_top_k", int64_t{1});
-  o.save_last = a.value("save_last", false);
+  if (const auto last = a.find("save_last"); last != a.end()) {
+    o.save_last = last->is_string() ? SaveLast("link") : SaveLast(last->get<bool>());
+  }
   o.save_weights_only = a.value("save_weights_only", false);
   o.save_on_exception = a.value("save_on_exception", false);
   o.every_n_train_steps = a.value("every_n_train_steps", int64_t{0});
@@ -82,6 +85,9 @@ std::shared_ptr<Callback> make_callback(const Json& spec, Recorder& recorder, co
     return std::make_shared<RecordedCallback>(recorder, a["name"], a["logs"].get<std::vector<std::string>>());
   }
   if (kind == "ModelCheckpoint") return std::make_shared<ModelCheckpoint>(checkpoint_options(a, folder));
+  if (kind == "OnExceptionCheckpoint") {
+    return std::make_shared<OnExceptionCheckpoint>(folder + "/" + a["dirpath"].get<std::string>());
+  }
   if (kind == "EarlyStopping") return std::make_shared<EarlyStopping>(stopping_options(a));
   if (kind == "LearningRateMonitor") {
     LearningRateMonitorOptions o;
@@ -155,7 +161,9 @@ class Replay {
   void make_trainer(const Json& run) {
     TrainerOptions options = trainer_options(run.value("trainer", Json::object()));
     options.default_root_dir = folder_.path();
-    options.loggers = {std::make_shared<RecordedLogger>(recorder_, folder_.path("log/version_0"))};
+    if (options.logger) {
+      options.loggers = {std::make_shared<RecordedLogger>(recorder_, folder_.path("log/version_0"))};
+    }
     for (const Json& spec : run.value("callbacks", Json{"A", "B"})) {
       options.callbacks.push_back(make_callback(spec, recorder_, folder_.path()));
     }

@@ -12,10 +12,16 @@ OnExceptionCheckpoint::OnExceptionCheckpoint(std::string dirpath, std::string fi
 }
 
 void OnExceptionCheckpoint::on_exception(Trainer& trainer, Module&, const std::exception&) {
+  failed_ = true;
   if (trainer.stage() != Stage::Fit) return;
   std::error_code error;
   std::filesystem::create_directories(dirpath_, error);  // a failure is told by the write, with the file's name
   trainer.save_checkpoint(ckpt_path());
+}
+
+void OnExceptionCheckpoint::teardown(Trainer&, Module&, Stage) {
+  std::error_code not_there;
+  if (!failed_) std::filesystem::remove(ckpt_path(), not_there);
 }
 
 }  // namespace fulmen::trainer

@@ -15,6 +15,8 @@ import warnings
 
 from record import add_callback_hooks, add_module_hooks, record
 
+TEST_HOOKS = ["test_step", "on_test_batch_start", "on_test_batch_end", "on_test_start", "on_test_epoch_start",
+              "on_test_epoch_end"]
 STEP_HOOKS = ["training_step", "on_train_batch_start", "on_train_batch_end"]
 EPOCH_HOOKS = ["on_train_epoch_start", "on_train_epoch_end", "on_train_start"]
 VALIDATION_HOOKS = ["validation_step", "on_validation_batch_start", "on_validation_batch_end", "on_validation_start",
@@ -68,13 +70,45 @@ class Maker:
             t["fast_dev_run"] = self.one(True, 2, 3)
         if self.maybe(0.1):
             t["reload_dataloaders_every_n_epochs"] = self.one(1, 2)
+        if "max_steps" in t and self.maybe(0.2):
+            t["max_epochs"] = self.one(-1, None)
+        if self.maybe(0.1):
+            t["limit_test_batches"] = self.one(0, 1, 0.5)
+        if self.maybe(0.1):
+            t["limit_predict_batches"] = self.one(0, 1, 0.5)
+        if self.maybe(0.05):
+            t["inference_mode"] = False
+        if self.maybe(0.05):
+            t["enable_checkpointing"] = True
+        if self.maybe(0.04):
+            t["logger"] = False
+        if self.maybe(0.03):
+            t["detect_anomaly"] = True
         return t
 
-    def logs(self, with_validation):
+    def changed(self, trainer):
+        """Settings of a fit that goes on with another's checkpoint: mostly the same."""
+        t = {**trainer}
+        if t["max_epochs"] not in (-1, None):
+            t["max_epochs"] += self.one(0, 1, 2)
+        if self.maybe(0.3) and "max_steps" in t:
+            t["max_steps"] += self.one(0, 1, 2, 5)
+        if self.maybe(0.15):
+            t["accumulate_grad_batches"] = self.one(1, 2, 3)
+        if self.maybe(0.1):
+            t["limit_train_batches"] = self.one(1, 2, 3, 1.0)
+        if self.maybe(0.1):
+            t["limit_val_batches"] = self.one(0, 1, 1.0)
+        if self.maybe(0.1):
+            t["num_sanity_val_steps"] = self.one(0, 1, 2)
+        return t
+
+    def logs(self, with_validation, with_test):
         hooks = STEP_HOOKS * 2 + EPOCH_HOOKS + (VALIDATION_HOOKS if with_validation else [])
+        hooks += TEST_HOOKS if with_test else []
         entries = []
         for i in range(self.pick.randint(1, 4)):
-            entry = {"in": self.pick.choice(hooks), "name": f"m{i}", "value": self.one("batch_idx", "epoch", 1.5, "loss")}
+            entry = {"in": self.pick.choice(hooks), "name": self.one(f"m{i}", f"m{i}", f"part/m{i}"), "value": self.one("batch_idx", "epoch", 1.5, "loss")}
             if "batch" not in entry["in"] and "step" not in entry["in"] and entry["value"] in ("batch_idx", "loss"):
                 entry["value"] = "epoch"
             if self.maybe(0.5):
@@ -95,7 +129,7 @@ class Maker:
         return entries
 
     def module(self):
-        m = {"train": self.one(1, 2, 5, 7, 7, 9, 11)}
+        m = {"train": self.one(1, 2, 5, 7, 7, 9, 11), "double": True}
         if self.maybe(0.75):
             m["val"] = self.one([5], [3], [1], [4], [3, 5], [2, 3, 1])
         if self.maybe(0.2):
@@ -107,12 +141,17 @@ class Maker:
         if self.maybe(0.3):
             m["lr"] = self.one(0.001, 0.005)
         if self.maybe(0.5):
-            m["also_log"] = self.logs("val" in m)
+            m["also_log"] = self.logs("val" in m, "test" in m)
         special = self.pick.random()
         if special < 0.1:
             m["manual"] = {"optimizers": self.one(1, 2), "accumulate": self.one(1, 2)}
             if self.maybe(0.3):
                 m["manual"]["clip"] = 0.5
+            if self.maybe(0.3):
+                m["manual"]["second_lr"] = 0.003
+            if self.maybe(0.3) and m["manual"]["optimizers"] == 1:
+                m["scheduler"] = {"kind": "StepLR", "step_size": self.one(1, 2), "interval": self.one("step", "epoch")}
+                m["manual"]["schedules"] = self.maybe(0.6)
         elif special < 0.2:
             m["returns"] = self.one("dict", "dict", "nothing")
         elif special < 0.27:
@@ -136,8 +175,10 @@ class Maker:
                     s["strict"] = False
             if self.maybe(0.2):
                 s["name"] = "mine"
+            if self.maybe(0.2):
+                s["second"] = {"interval": self.one("step", "epoch"), "frequency": self.one(1, 2)}
             m["scheduler"] = s
-        for what, probability in (("minus_one", 0.07), ("stop", 0.1), ("raise", 0.05)):
+        for what, probability in (("minus_one", 0.07), ("stop", 0.1), ("raise", 0.05), ("raise_in_validation", 0.04)):
             if self.maybe(probability):
                 m[what] = [self.pick.randint(0, 1), self.pick.randint(0, 3)]
         if "val" in m and self.maybe(0.08):
@@ -153,7 +194,7 @@ class Maker:
         return self.pick.choice(names)
 
     def checkpoint(self, module, folder):
-        c = {"dirpath": folder}
+        c = {"dirpath": folder} if folder == "b" or self.maybe(0.8) else {}
         if self.maybe(0.6):
             c["monitor"] = self.metric(module)
             c["mode"] = self.one("min", "min", "max")
@@ -161,9 +202,10 @@ class Maker:
         elif self.maybe(0.3):
             c["save_top_k"] = self.one(-1, 0, 1)
         if self.maybe(0.3):
-            c["filename"] = self.one("best", "{epoch:02d}", "{epoch}-{step}-{train_loss:.2f}", "{step}", "x-{val_loss:.3f}")
+            c["filename"] = self.one("best", "{epoch:02d}", "{epoch}-{step}-{train_loss:.2f}", "{step}", "x-{val_loss:.3f}",
+                                     "{train_loss_epoch:.1e}-{nothing}", "sub/{epoch}", "e{epoch}{step:04d}")
         if self.maybe(0.4):
-            c["save_last"] = True
+            c["save_last"] = self.one(True, True, True, "link")
         rhythm = self.pick.random()
         if rhythm < 0.3:
             c["every_n_train_steps"] = self.pick.randint(1, 4)
@@ -215,6 +257,8 @@ class Maker:
         if "manual" not in module and "accumulate_grad_batches" not in trainer and self.maybe(0.08):
             made.append({"GradientAccumulationScheduler": self.one({"1": 2}, {"0": 2, "2": 3}, {"0": 3, "1": 1})})
         if self.maybe(0.06):
+            made.insert(self.pick.randint(0, len(made)), {"OnExceptionCheckpoint": {"dirpath": "c"}})
+        if self.maybe(0.06):
             made.append({"EMAWeightAveraging": {"decay": 0.7, "update_every_n_steps": self.one(1, 2)}})
         return made
 
@@ -222,6 +266,8 @@ class Maker:
         module = self.module()
         trainer = self.trainer(module)
         first = {"trainer": trainer, "module": module, "callbacks": self.callbacks(module, trainer)}
+        if module.get("returns") == "nothing" and "gradient_clip_algorithm" in trainer:
+            del trainer["gradient_clip_algorithm"]  # as for "skip"
         if self.maybe(0.2) and "combined" not in module:
             first["datamodule"] = True
         runs = [first]
@@ -243,10 +289,12 @@ class Maker:
                     run["datamodule"] = True
             else:
                 run = json.loads(json.dumps(first))
-                run["trainer"]["max_epochs"] = trainer["max_epochs"] + self.one(0, 1, 2)
+                run["trainer"] = self.changed(runs[-1].get("trainer", trainer))
                 run["resume_from"] = True
-                for what in ("raise", "stop", "minus_one"):
+                for what in ("raise", "stop", "minus_one", "raise_in_validation"):
                     run["module"].pop(what, None)
+                if self.maybe(0.1):
+                    run["same_trainer"] = run["same_module"] = True
             runs.append(run)
         return {"about": "random", "leave_out": [], "runs": runs}
 
@@ -267,8 +315,8 @@ def recorded(maker):
     plan = maker.plan()
     complete, lines = [], []
     for run in plan["runs"]:
-        if complete and complete[-1].get("fails"):
-            break  # what a failed trainer still knows is nobody's contract
+        if complete and complete[-1].get("fails") and run.get("same_trainer", False):
+            continue  # what a failed trainer still knows is nobody's contract
         if run.pop("resume_from", False):
             files = [f for f in files_at_end(lines, len(complete) - 1) if f.endswith(".ckpt")]
             if not files:

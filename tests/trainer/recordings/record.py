@@ -115,7 +115,7 @@ def make_trainer(run, recorder, folder):
                 "default_root_dir": folder}
     settings.update(run.get("trainer", {}))
     made = [make_callback(spec, recorder, folder) for spec in run.get("callbacks", ["A", "B"])]
-    if any(isinstance(c, pl_callbacks.ModelCheckpoint) for c in made):
+    if any(isinstance(c, pl_callbacks.Checkpoint) for c in made):
         settings["enable_checkpointing"] = True
     trainer = Trainer(callbacks=made, **settings)
     for verb in ("save_checkpoint", "remove_checkpoint"):

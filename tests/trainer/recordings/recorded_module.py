@@ -53,13 +53,17 @@ def metrics_of(trainer):
     return {name: plain(getattr(trainer, name)) for name in ("callback_metrics", "logged_metrics", "progress_bar_metrics")}
 
 
-def loader_of(first, samples, shuffle=False):
-    x = torch.tensor([[float(i), float(i + 1)] for i in range(first, first + samples)])
+def loader_of(first, samples, shuffle=False, dtype=torch.float32):
+    x = torch.tensor([[float(i), float(i + 1)] for i in range(first, first + samples)], dtype=dtype)
     return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x[:, :1].clone()), batch_size=2, shuffle=shuffle)
 
 
-def loaders_of(sizes):
-    loaders = [loader_of(10 * i, n) for i, n in enumerate(sizes)]
+def dtype_of(plan):
+    return torch.float64 if plan.get("double") else torch.float32
+
+
+def loaders_of(sizes, dtype):
+    loaders = [loader_of(10 * i, n, dtype=dtype) for i, n in enumerate(sizes)]
     return loaders[0] if len(loaders) == 1 else loaders
 
 
@@ -79,7 +83,7 @@ class Module(LightningModule):
         if plan.get("kind"):
             self.hyper["kind"] = plan["kind"]
         self.save_hyperparameters(self.hyper)
-        self.layer = torch.nn.Linear(2, 1)
+        self.layer = torch.nn.Linear(2, 1, dtype=dtype_of(plan))
         with torch.no_grad():
             self.layer.weight.copy_(torch.tensor([[0.1, -0.2]]))
             self.layer.bias.copy_(torch.tensor([0.05]))
@@ -148,6 +152,8 @@ class Module(LightningModule):
             if "clip" in manual:
                 self.clip_gradients(optimizers[0], gradient_clip_val=manual["clip"], gradient_clip_algorithm="norm")
             optimizers[0].step()
+            if manual.get("schedules"):
+                self.lr_schedulers().step()
             if two:
                 self.add("after_first_step", {"w": self.weights()})
             if two and batch_idx // window % 2 == 1:
@@ -157,6 +163,8 @@ class Module(LightningModule):
             self.add("<training_step" + at(batch_idx), {"w": self.weights()})
 
     def validation_step(self, batch, batch_idx, dataloader_idx=0):
+        if self.planned_at("raise_in_validation", batch_idx):
+            raise RuntimeError("boom")
         loss = self.loss_of(batch).item()
         self.add("validation_step" + at(batch_idx, dataloader_idx), {"loss": loss})
         self.log_as_planned("validation_step", loss, batch_idx)
@@ -193,6 +201,9 @@ class Module(LightningModule):
             made = torch.optim.lr_scheduler.ReduceLROnPlateau(
                 optimizer, factor=spec.get("factor", 0.5), patience=spec.get("patience", 0))
         config = {k: spec[k] for k in ("interval", "frequency", "monitor", "strict", "name") if k in spec}
+        if "second" in spec:
+            other = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.9)
+            return [optimizer], [{"scheduler": made, **config}, {"scheduler": other, **spec["second"]}]
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": made, **config}}
 
     def configure_callbacks(self):
@@ -204,9 +215,10 @@ class Module(LightningModule):
     def train_dataloader(self):
         mode = self.plan.get("combined")
         if mode:
-            return CombinedLoader({"a": loader_of(0, 7), "b": loader_of(20, 3)}, mode)
+            dtype = dtype_of(self.plan)
+            return CombinedLoader({"a": loader_of(0, 7, dtype=dtype), "b": loader_of(20, 3, dtype=dtype)}, mode)
         self.add("train_dataloader")
-        return loader_of(0, self.plan.get("train", 7), self.plan.get("shuffle", False))
+        return loader_of(0, self.plan.get("train", 7), self.plan.get("shuffle", False), dtype_of(self.plan))
 
     def lr(self):
         return self.trainer.optimizers[0].param_groups[0]["lr"]
@@ -273,7 +285,7 @@ def loader_hook(which, otherwise):
     def hook(self):
         sizes = self.plan.get(which, otherwise)
         self.add(which + "_dataloader")
-        return loaders_of(sizes)
+        return loaders_of(sizes, dtype_of(self.plan))
     return hook
 
 
@@ -338,7 +350,7 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self):
         self.add("train_dataloader")
-        return loader_of(0, self.plan.get("train", 7), self.plan.get("shuffle", False))
+        return loader_of(0, self.plan.get("train", 7), self.plan.get("shuffle", False), dtype_of(self.plan))
 
     val_dataloader = loader_hook("val", [5])
     test_dataloader = loader_hook("test", [4])
