@@ -95,6 +95,52 @@ void for_each_batch(Run& run, Stage stage, const StageHooks& hooks, LogRule batc
   metrics.several_loaders = false;
 }
 
+/// Counts the batches of a fit's validations for a Lightning that resumes there.
+class BatchCount {
+ public:
+  BatchCount(Run& run, const std::vector<int64_t>& limits)
+      : run_(run), limits_(limits), counts_(run.stage == Stage::Fit), counters_(run.progress.counted) {
+    if (!counts_) return;
+    counters_.begin_validation();
+    // Lightning takes batches that the run before had seen for seen, and yet begins with the first.
+    const int64_t seen = counters_.validation.current.ready;
+    if (seen > 0) left_ = std::max<int64_t>(1, std::accumulate(limits.begin(), limits.end(), -seen));
+  }
+  ~BatchCount() {
+    if (counts_) counters_.end_validation_batch();
+  }
+  BatchCount(const BatchCount&) = delete;
+
+  void start(int64_t batch, int64_t loader) {
+    if (!counts_) return;
+    const bool last = loader + 1 == std::ssize(limits_) && batch + 1 == limits_.back();
+    counters_.validation.is_last = left_ == 1 || last;
+    add(&Tally::ready);
+    add(&Tally::started);
+  }
+  void process() { add(&Tally::processed); }
+  /// Whether there is another one.
+  bool complete() {
+    add(&Tally::completed);
+    if (counts_) {
+      counters_.has_validated |= !run_.sanity_checking;
+      counters_.end_validation_batch();
+    }
+    return --left_ != 0;
+  }
+
+ private:
+  void add(int64_t Tally::*phase) {
+    if (counts_) counters_.validation.add(phase);
+  }
+
+  Run& run_;
+  const std::vector<int64_t>& limits_;
+  bool counts_;
+  LightningCounters& counters_;
+  int64_t left_ = -1;
+};
+
 }  // namespace
 
 std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std::vector<int64_t>& limits) {
@@ -109,42 +155,25 @@ std::vector<Metrics> Run::evaluate(Stage what, const Engines& loaders, const std
   call({hooks.names[1], LogRule::EpochOnly}, hooks.epoch_start, hooks.module_epoch_start);
 
   progress.validation_batches.resize(std::max(progress.validation_batches.size(), loaders.size()));
-  const bool counts = stage == Stage::Fit;
-  Tallies& counted = progress.counted.validation;
-  if (counts) progress.counted.begin_validation();
-  // Lightning takes batches that the run before had seen for seen, and yet begins with the first.
-  const bool shorter = counts && options.lightning_compatible && counted.current.ready > 0;
-  int64_t left = -1;
-  if (shorter) left = std::max<int64_t>(1, std::accumulate(limits.begin(), limits.end(), -counted.current.ready));
+  BatchCount count(*this, limits);
   for_each_batch(
       *this, what, hooks, LogRule::PerEpoch, loaders, limits, [&](const void* batch, int64_t b, int64_t loader) {
         StepOutput output;
-        const bool last = left == 1 || (loader + 1 == std::ssize(loaders) && b + 1 == limits.back());
-        if (counts) {
-          counted.is_last = last;
-          counted.add(&Tally::ready);
-          counted.add(&Tally::started);
-        }
+        count.start(b, loader);
         {
           const Precision::Scope scope(precision);
           output = steps->evaluation_step(what, batch, b, loader);
         }
-        if (counts) counted.add(&Tally::processed);
+        count.process();
         output.detach();
         if (module->collect_step_outputs) module->evaluation_outputs_.push_back(output);
         call_callbacks({hooks.names[4], LogRule::PerEpoch}, hooks.batch_end, output, steps->ref(batch), b, loader);
         steps->on_batch_end(what, output, batch, b, loader);
         int64_t& seen = progress.validation_batches[static_cast<size_t>(loader)];
         if (!sanity_checking) log_row(metrics.logger_row(true), seen);
-        if (counts) {
-          counted.add(&Tally::completed);
-          progress.counted.has_validated |= !sanity_checking;
-          progress.counted.end_validation_batch();
-        }
         ++seen;
-        return --left != 0;
+        return count.complete();
       });
-  if (counts) progress.counted.end_validation_batch();
 
   metrics.publish(true);
   call({hooks.names[5], LogRule::EpochOnly}, hooks.epoch_end, hooks.module_epoch_end);

@@ -86,7 +86,8 @@ bool has_loss(const StepOutput& output) {
 }
 
 bool FitLoop::accept(const StepOutput& output) {
-  const bool accepted = has_loss(output) && is_finite_or_stop(output.loss());
+  const bool has = has_loss(output), accepted = has && is_finite_or_stop(output.loss());
+  if (has && !accepted) run_.restore_buffers();
   if (!others_) return accepted;
   if (!accepted) others_->refuse_skip(run_.device);
   for (const Tensor& loss : others_->losses()) is_finite_or_stop(loss);

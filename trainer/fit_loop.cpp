@@ -140,6 +140,7 @@ int FitLoop::start_batch() {
   const int answer = module_steps_.on_train_batch_start(batch_.get(), run.batch_idx);
   if (answer == -1) {
     run.in_batch = false;
+    values_shown_ = run.options.lightning_compatible;                      // what this batch has logged is not shown
     run.is_last_batch = at_.last_batch = counted_.batches.is_last = true;  // the epoch counts as done
     run.unfinished = Run::Unfinished::Nothing;
     ++at_.total_batches;
@@ -169,6 +170,10 @@ void FitLoop::end_batch(StepOutput& output) {
   run.call_callbacks({"on_train_batch_end", LogRule::PerStep}, &Callback::on_train_batch_end, output,
                      module_steps_.ref(batch_.get()), run.batch_idx);
   module_steps_.on_train_batch_end(output, batch_.get(), run.batch_idx);
+  if (run.options.lightning_compatible) {
+    run.metrics.publish(true);
+    values_shown_ = true;
+  }
   counted_.batches.add(&Tally::completed);
   log_step_row();
   if (steps_ && SignalWatch::raised()) run.interrupted = true;

@@ -12,7 +12,12 @@
 namespace fulmen::trainer {
 
 FitLoop::FitLoop(Run& run, ModuleSteps& steps, const LoaderRequests& requests, const FitOptions& options)
-    : run_(run), at_(run.progress), counted_(at_.counted), module_steps_(steps), requests_(requests), ckpt_path_(options.ckpt_path) {
+    : run_(run),
+      at_(run.progress),
+      counted_(at_.counted),
+      module_steps_(steps),
+      requests_(requests),
+      ckpt_path_(options.ckpt_path) {
   if (run.devices.size() > 1) others_ = std::make_unique<DataParallel>(run, steps);
 }
 FitLoop::~FitLoop() = default;
@@ -166,8 +171,7 @@ void FitLoop::request_val_loaders() {
 
 void FitLoop::sanity_check() {
   Run& run = run_;
-  const int64_t wanted = run.options.num_sanity_val_steps;
-  if (wanted == 0 || !requests_.val || !module_steps_.overrides().validation_step ||
+  if (run.options.num_sanity_val_steps == 0 || !requests_.val || !module_steps_.overrides().validation_step ||
       run.options.limit_val_batches == Amount(0)) {
     return;
   }
@@ -178,10 +182,7 @@ void FitLoop::sanity_check() {
   {
     NoGradGuard no_grad;
     request_val_loaders();
-    std::vector<int64_t> limits = run.num_val_batches;
-    for (int64_t& limit : limits) {
-      if (wanted != -1) limit = limit < 0 ? wanted : std::min(limit, wanted);
-    }
+    const std::vector<int64_t> limits = run.trainer.num_sanity_val_batches();
     if (!run.val_loaders.empty()) run.evaluate(Stage::Validate, run.val_loaders, limits);
   }
   run.call_callbacks({"on_sanity_check_end", LogRule::Forbidden}, &Callback::on_sanity_check_end);

@@ -51,8 +51,7 @@ void LightningCounters::begin_fit(bool by_steps) {
 }
 
 bool LightningCounters::begin_epoch(int64_t known, int64_t window, int64_t& stepped) {
-  const bool closes_window =
-      batches.current.ready % window == 0 || batches.current.ready == known || batches.is_last;
+  const bool closes_window = batches.current.ready % window == 0 || batches.current.ready == known || batches.is_last;
   if (resumes_epoch_ && closes_window && batch_ != Batch::Closed) ++stepped;
   if (batch_ == Batch::HooksRun) {
     batches.add(&Tally::completed);

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <vector>
 
-// Where a fit of Lightning's goes on after a checkpoint follows from how often everything was about to begin, began, was
-// done, and was over when the checkpoint was written: often from the right place, sometimes from another one. With
+// Where a fit of Lightning's goes on after a checkpoint follows from how often everything was about to begin, began,
+// was done, and was over when the checkpoint was written: often from the right place, sometimes from another one. With
 // TrainerOptions::lightning_compatible ours goes on from there, too. Private to the trainer's sources.
 namespace fulmen::trainer {
 

@@ -1,3 +1,4 @@
+#include <fulmen/autograd/grad_mode.h>
 #include <fulmen/tensor/error.h>
 #include <fulmen/trainer/run.h>
 
@@ -6,6 +7,18 @@ namespace fulmen::trainer {
 namespace {
 
 constexpr char gradient_prefix[] = "grad.";
+
+/// Copies those that have changed since the last copy.
+void copy_buffers(const OrderedDict<std::string, Tensor>& buffers, Mark& mark) {
+  mark.buffers.resize(buffers.size());
+  mark.versions.resize(buffers.size(), -1);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const Tensor& buffer = buffers[i].value();
+    if (mark.versions[i] == buffer._version()) continue;
+    mark.buffers[i] = buffer.detach().clone();
+    mark.versions[i] = buffer._version();
+  }
+}
 
 }  // namespace
 
@@ -17,6 +30,7 @@ void Run::mark_batch(std::vector<int64_t> sampler) {
   mark.position = train_loader ? train_loader->position() : 0;
   mark.sampler = std::move(sampler);
   metrics.mark(mark.metrics);
+  copy_buffers(buffers, mark);
   if (accumulate_grad_batches > 1 && progress.batches % accumulate_grad_batches == 0) {
     window_mark = mark;
   }
@@ -33,6 +47,14 @@ const Mark* Run::mark_to_go_back_to() const {
   if (unfinished == Unfinished::Nothing || stepped || options.lightning_compatible) return nullptr;
   const bool first_of_window = batch_mark.progress.batches % accumulate_grad_batches == 0;
   return unfinished == Unfinished::Window && !first_of_window ? &window_mark : &batch_mark;
+}
+
+void Run::restore_buffers() {
+  const NoGradGuard no_grad;
+  for (size_t i = 0; i < std::min(buffers.size(), batch_mark.buffers.size()); ++i) {
+    Tensor& buffer = buffers[i].value();
+    if (buffer._version() != batch_mark.versions[i]) buffer.copy_(batch_mark.buffers[i]);
+  }
 }
 
 Progress Run::progress_to_save(const Mark* mark) const {

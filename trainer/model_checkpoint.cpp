@@ -157,8 +157,11 @@ bool ModelCheckpoint::saves_after_epochs(const Trainer& trainer) const {
 }
 
 bool ModelCheckpoint::may_save(const Trainer& trainer) const {
-  return trainer.stage() == Stage::Fit && !trainer.sanity_checking() && trainer.options().fast_dev_run == 0 &&
-         trainer.global_step() != last_step_saved_;
+  return trainer.stage() == Stage::Fit && may_save_again(trainer);
+}
+
+bool ModelCheckpoint::may_save_again(const Trainer& trainer) const {
+  return !trainer.sanity_checking() && trainer.options().fast_dev_run == 0 && trainer.global_step() != last_step_saved_;
 }
 
 bool ModelCheckpoint::due_after_batch(const Trainer& trainer) {
@@ -212,7 +215,8 @@ void ModelCheckpoint::save_after_epoch(Trainer& trainer) {
 }
 
 void ModelCheckpoint::on_exception(Trainer& trainer, Module&, const std::exception&) {
-  if (!options_.save_on_exception || trainer.interrupted() || !may_save(trainer)) return;
+  if (!options_.save_on_exception || trainer.interrupted()) return;
+  if (!(exact_ ? may_save(trainer) : may_save_again(trainer))) return;  // Lightning saves in a prediction, too
   const ModelCheckpoint before = *this;
   write(trainer, folder(trainer) + "/" + format_name(options_.filename, candidates(trainer)) + ".ckpt", before);
   if (options_.save_last) save_last(trainer);

@@ -93,6 +93,7 @@ class ModelCheckpoint : public Callback {
   };
   bool saves_after_epochs(const Trainer& trainer) const;
   bool may_save(const Trainer& trainer) const;
+  bool may_save_again(const Trainer& trainer) const;
   bool due_after_batch(const Trainer& trainer);
   bool validates_after_this_batch(const Trainer& trainer) const;
   Metrics candidates(const Trainer& trainer) const;

@@ -55,15 +55,15 @@ void reading(const std::string& path, const char* what, F&& read) {
 json progress_to_json(const Progress& p, bool lightning_compatible) {
   const bool cut = p.cut_short && !lightning_compatible;  // Lightning takes up the next epoch
   json j = {{"epoch", cut ? p.epoch - 1 : p.epoch},
-          {"point", static_cast<int>(cut ? Progress::Point::BatchClosed : p.point)},
-          {"batches", p.batches},
-          {"global_step", p.global_step},
-          {"stepped", p.stepped},
-          {"total_batches", p.total_batches},
-          {"last_batch", p.last_batch},
-          {"window_filled", p.window_filled},
-          {"window", p.window},
-          {"validation_batches", p.validation_batches}};
+            {"point", static_cast<int>(cut ? Progress::Point::BatchClosed : p.point)},
+            {"batches", p.batches},
+            {"global_step", p.global_step},
+            {"stepped", p.stepped},
+            {"total_batches", p.total_batches},
+            {"last_batch", p.last_batch},
+            {"window_filled", p.window_filled},
+            {"window", p.window},
+            {"validation_batches", p.validation_batches}};
   if (lightning_compatible) j["lightning"] = p.counted.numbers();
   return j;
 }
@@ -173,6 +173,9 @@ Checkpoint Run::state(bool weights_only) {
   const Mark* mark = mark_to_go_back_to();
   const Progress at = progress_to_save(mark);
   out.weights = module->state_dict();
+  for (size_t i = 0; mark && i < mark->buffers.size(); ++i) {
+    if (Tensor* saved = out.weights.find(buffers[i].key())) *saved = mark->buffers[i];
+  }
   out.metadata["class"] = nn::type_name(typeid(*module));
   out.metadata["hparams"] = module->hparams();
   out.metadata["loops"] = progress_to_json(at, options.lightning_compatible).dump();

@@ -110,7 +110,8 @@ Run::Run(Trainer& owner, TrainerOptions settings) : trainer(owner), options(std:
       const bool saves = dynamic_cast<const ModelCheckpoint*>(c.get()) && !o.lightning_compatible;
       return saves || dynamic_cast<const EarlyStopping*>(c.get());
     });
-  } else if (o.enable_checkpointing && !has<ModelCheckpoint>(own_callbacks)) {
+  } else if (o.enable_checkpointing && !has<ModelCheckpoint>(own_callbacks) &&
+             !(o.lightning_compatible && has<OnExceptionCheckpoint>(own_callbacks))) {
     own_callbacks.push_back(std::make_shared<ModelCheckpoint>());
   }
   if (o.overfit_batches != Amount(0)) o.limit_train_batches = o.limit_val_batches = o.overfit_batches;
@@ -179,6 +180,8 @@ void Run::forget_fit() {
   num_val_batches.clear();
   optimizers = {};
   unfinished = Unfinished::Nothing;
+  buffers.clear();
+  batch_mark = window_mark = {};
   before_ahead.clear();
 }
 
@@ -230,6 +233,11 @@ std::optional<Checkpoint> Run::begin(Stage what, ModuleSteps& module_steps, cons
   if (!device.is_cpu()) module->to(device);
   precision = Precision(options.precision, device);
   if (precision.converts_to()) module->to(*precision.converts_to());
+  if (what == Stage::Fit && !options.lightning_compatible) {
+    for (const auto& item : module->named_buffers()) {
+      if (item.value().defined()) buffers.insert(item.key(), item.value());
+    }
+  }
   return checkpoint;
 }
 
@@ -256,6 +264,7 @@ void Run::end() {
 void Run::fail() noexcept try {
   if (!running) return;
   module->evaluating_ = false;
+  if (stage == Stage::Fit && mark_to_go_back_to()) restore_buffers();
   // Whoever fails while being told of the failure is left aside: the first one is what the user has to see.
   auto aside = [](auto&& action) {
     try {

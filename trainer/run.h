@@ -69,6 +69,8 @@ struct Mark {
   int64_t position = 0;
   MetricBook::Mark metrics;
   OrderedDict<std::string, Tensor> gradients{"Gradient"};  ///< that the fit was resumed with, in the middle of a window
+  std::vector<Tensor> buffers;                             ///< values of Run::buffers
+  std::vector<int64_t> versions;                           ///< of the tensors that they were copied from
 };
 
 struct Run {
@@ -111,6 +113,7 @@ struct Run {
   enum class Unfinished : uint8_t { Nothing, Batch, Window };
   Unfinished unfinished = Unfinished::Nothing;
   Mark batch_mark, window_mark;
+  OrderedDict<std::string, Tensor> buffers{"Buffer"};  ///< the module's, which training steps change as they compute
   std::vector<uint64_t> resumed_random, resumed_cuda_random;
   int64_t batch_idx = 0, num_training_batches = -1, val_check_batch = -1;
   std::vector<int64_t> num_val_batches;
@@ -178,6 +181,8 @@ struct Run {
   /// A batch begins, of which `sampler` is the loader's state (empty: its position says it all).
   void mark_batch(std::vector<int64_t> sampler);
   const Mark* mark_to_go_back_to() const;
+  /// Running statistics and the like as they were before the batch under way: it fails, or is left out.
+  void restore_buffers();
   Progress progress_to_save(const Mark* mark) const;
   std::vector<int64_t> sampler_state(const Mark* mark) const;
   void save_gradients(const Mark* mark, const Progress& at, Checkpoint& out) const;

@@ -248,6 +248,20 @@ bool Trainer::is_last_batch() const { return run_->is_last_batch; }
 int64_t Trainer::batch_idx() const { return run_->batch_idx; }
 int64_t Trainer::num_training_batches() const { return run_->num_training_batches; }
 std::vector<int64_t> Trainer::num_val_batches() const { return run_->num_val_batches; }
+std::vector<int64_t> Trainer::num_test_batches() const {
+  return run_->stage == Stage::Test ? run_->num_val_batches : std::vector<int64_t>();
+}
+std::vector<int64_t> Trainer::num_predict_batches() const {
+  return run_->stage == Stage::Predict ? run_->num_val_batches : std::vector<int64_t>();
+}
+std::vector<int64_t> Trainer::num_sanity_val_batches() const {
+  std::vector<int64_t> counts = run_->num_val_batches;
+  const int64_t wanted = run_->options.num_sanity_val_steps;
+  for (int64_t& count : counts) {
+    if (wanted != -1) count = count < 0 ? wanted : std::min(count, wanted);
+  }
+  return counts;
+}
 
 std::span<const int64_t> Trainer::batch_indices() const {
   const bool training = run_->stage == Stage::Fit && !run_->validating && !run_->sanity_checking;

@@ -252,7 +252,11 @@ class Trainer {
   /// The batch under way in its epoch, and how many the epoch has (-1 if its loader does not know).
   int64_t batch_idx() const;
   int64_t num_training_batches() const;
+  /// Batches of each loader that this fit's validations see (its sanity check, `test`, `predict`), limits applied.
   std::vector<int64_t> num_val_batches() const;
+  std::vector<int64_t> num_sanity_val_batches() const;
+  std::vector<int64_t> num_test_batches() const;
+  std::vector<int64_t> num_predict_batches() const;
   /// Samples of the batch under way, as the loader counts them.
   std::span<const int64_t> batch_indices() const;
   /// Optimizer steps of the whole fit; -1 if nobody knows.

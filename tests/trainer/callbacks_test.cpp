@@ -5,6 +5,7 @@
 #include <fulmen/trainer/callbacks/lambda.h>
 #include <fulmen/trainer/callbacks/monitors.h>
 #include <fulmen/trainer/callbacks/profiler.h>
+#include <fulmen/trainer/early_stopping.h>
 #include <tests/message_of.h>
 
 #include <cmath>
@@ -158,7 +159,72 @@ TEST_SUITE("trainer") {
     trainer.fit(*resumed, plane(true), {.ckpt_path = saver->ckpt_path()});
     CHECK(trainer.current_epoch() == 3);
     CHECK(trainer.global_step() >= 23);
+
+    auto by_itself = make();
+    Trainer goes_on(options);
+    goes_on.fit(*by_itself, plane(true));
+    CHECK(goes_on.ckpt_path() == saver->ckpt_path());
+    CHECK(by_itself->state_dict()["net.0.weight"].equal(resumed->state_dict()["net.0.weight"]));
+    CHECK(folder.files().empty());
+    Trainer begins(options);
+    begins.fit(*make(), plane(true));
+    CHECK(begins.ckpt_path().empty());
     CHECK(mentions(message_of([] { OnExceptionCheckpoint("x", ""); }), "E016"));
+  }
+
+  TEST_CASE("EarlyStopping: a metric that is not finite, unless check_finite is false") {
+    struct Diverges : SmallModel {
+      Diverges() : SmallModel(Hparams{}) { fit_target(*this); }
+      void on_train_epoch_end() override { log("score", current_epoch() == 1 ? INFINITY : 1.0); }
+    };
+    for (const bool check_finite : {true, false}) {
+      Diverges model;
+      const auto stopping = std::make_shared<EarlyStopping>(
+          EarlyStoppingOptions{.monitor = "score", .patience = 9, .check_finite = check_finite});
+      TrainerOptions options = quiet(4);
+      options.callbacks = {stopping};
+      Trainer trainer(options);
+      trainer.fit(model, plane(false));
+      CHECK(trainer.current_epoch() == (check_finite ? 2 : 4));
+      CHECK((stopping->stopping_reason() == EarlyStopping::Reason::NotFinite) == check_finite);
+    }
+  }
+
+  TEST_CASE("ModelCheckpoint: after every so much time") {
+    TemporaryFolder folder;
+    SmallModel model(SmallModel::Hparams{});
+    fit_target(model);
+    auto files_after = [&](const std::string& interval) {
+      TrainerOptions options = quiet(1);
+      options.callbacks = {std::make_shared<ModelCheckpoint>(ModelCheckpointOptions{.dirpath = folder.path(interval),
+                                                                                    .monitor = "train_loss",
+                                                                                    .save_top_k = -1,
+                                                                                    .train_time_interval = interval})};
+      options.enable_checkpointing = true;
+      const size_t before = folder.files().size();
+      Trainer(options).fit(model, plane(false));
+      return folder.files().size() - before;
+    };
+    CHECK(files_after("00:00:00:00") == 8);
+    CHECK(files_after("01:00:00:00") == 0);
+  }
+
+  TEST_CASE("the trainer knows how many batches every stage sees") {
+    SmallModel model(SmallModel::Hparams{});
+    fit_target(model);
+    TrainerOptions options = quiet(1);
+    options.num_sanity_val_steps = 3;
+    options.limit_val_batches = 0.5;
+    Trainer trainer(options);
+    trainer.fit(model, plane(false), plane(false));
+    CHECK(trainer.num_training_batches() == 8);
+    CHECK(trainer.num_val_batches() == std::vector<int64_t>{4});
+    CHECK(trainer.num_sanity_val_batches() == std::vector<int64_t>{3});
+    CHECK(trainer.num_test_batches().empty());
+    options.limit_predict_batches = 2;
+    Trainer predicting(options);
+    predicting.predict(model, plane(false));
+    CHECK(predicting.num_predict_batches() == std::vector<int64_t>{2});
   }
 
   TEST_CASE("classify: probabilities, label, confidence and entropy of every row") {

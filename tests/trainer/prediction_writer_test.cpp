@@ -85,8 +85,7 @@ TEST_SUITE("trainer") {
       REQUIRE(npy.size() == 128 + 2 * 12);
       CHECK(npy.substr(10, header.size()) == header);
       CHECK(std::memcmp(npy.data() + 128, rows.const_data_ptr(), 24) == 0);
-      CHECK(written("p.csv", {empty, rows}) ==
-            "index,prediction_0,prediction_1,prediction_2\n0,1,1,1\n1,1,1,1\n");
+      CHECK(written("p.csv", {empty, rows}) == "index,prediction_0,prediction_1,prediction_2\n0,1,1,1\n1,1,1,1\n");
     }
     CHECK(mentions(written("p.npy", {none}), "'shape': (0, 3, ), }"));
     CHECK(written("p.csv", {none}) == "index,prediction_0,prediction_1,prediction_2\n");

@@ -168,6 +168,8 @@ class RecordedModule : public LightningModule<RecordedBatch, Tensor> {
 /// The optimizer of a plan's "optimizer".
 std::shared_ptr<optim::Optimizer> planned_optimizer(const Json& plan, double lr, const std::vector<Tensor>& parameters);
 
+ScalarType dtype_of(const Json& plan);
+
 /// The loaders that a plan names: "val": [5, 3] are two, with 5 samples and with 3.
 std::vector<RecordedLoader> planned_loaders(const Json& sizes, const Json& plan);
 RecordedLoader planned_train_loader(const Json& plan);
@@ -268,7 +270,8 @@ class RecordedLogger : public Logger {
   void log_hyperparams(const std::string& json) override;
   void after_save_checkpoint(const std::string& path) override {
     recorder_.saved(path);
-    recorder_.add("logger.after_save_checkpoint");
+    // Ours are told of every checkpoint, Lightning's of those of a ModelCheckpoint.
+    if (!path.ends_with("on_exception.ckpt")) recorder_.add("logger.after_save_checkpoint");
   }
   void finalize(const std::string& status) override { recorder_.add("logger.finalize", {{"status", status}}); }
   std::string log_dir() override { return dir_; }

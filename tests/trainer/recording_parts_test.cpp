@@ -1,3 +1,5 @@
+#include <fulmen/autograd/ops/creation.h>
+#include <fulmen/data/combined.h>
 #include <fulmen/optim/lbfgs.h>
 #include <stdlib.h>
 
@@ -18,6 +20,44 @@ std::string of_loader(const char* hook, int64_t loader) {
 }
 
 }  // namespace
+
+// --- data
+// -------------------------------------------------------------------------------------------------------------
+
+static Batch samples_of(int64_t first, int64_t samples, ScalarType dtype = kFloat) {
+  Tensor x = empty({samples, 2}), y = empty({samples, 1});
+  for (int64_t i = 0; i < samples; ++i) {
+    x.data_ptr<float>()[2 * i] = static_cast<float>(first + i);
+    x.data_ptr<float>()[2 * i + 1] = static_cast<float>(first + i + 1);
+    y.data_ptr<float>()[i] = static_cast<float>(first + i);
+  }
+  return Batch(x.to(dtype), y.to(dtype));
+}
+ScalarType dtype_of(const Json& plan) { return plan.value("double", false) ? kDouble : kFloat; }
+
+data::DataLoader<Batch> loader_of(int64_t first, int64_t samples, bool shuffle, ScalarType dtype) {
+  return data::DataLoader<Batch>(samples_of(first, samples, dtype), {.batch_size = 2, .shuffle = shuffle});
+}
+
+std::vector<RecordedLoader> planned_loaders(const Json& sizes, const Json& plan) {
+  std::vector<RecordedLoader> loaders;
+  for (const Json& size : sizes) {
+    const auto first = static_cast<int64_t>(10 * loaders.size());
+    loaders.push_back(
+        RecordedLoader(RecordedBatch{samples_of(first, size.get<int64_t>(), dtype_of(plan))}, {.batch_size = 2}));
+  }
+  return loaders;
+}
+
+RecordedLoader planned_train_loader(const Json& plan) {
+  if (const auto mode = plan.find("combined"); mode != plan.end()) {
+    return data::combine<RecordedBatch>(data::combine_mode(mode->get<std::string>()),
+                                        loader_of(0, 7, false, dtype_of(plan)),
+                                        loader_of(20, 3, false, dtype_of(plan)));
+  }
+  return RecordedLoader(RecordedBatch{samples_of(0, plan.value("train", int64_t{7}), dtype_of(plan))},
+                        {.batch_size = 2, .shuffle = plan.value("shuffle", false)});
+}
 
 // --- data module -----------------------------------------------------------------------------------------------------
 
@@ -134,7 +174,7 @@ TemporaryFolder::~TemporaryFolder() {
 std::vector<std::string> TemporaryFolder::files() const {
   std::vector<std::string> all;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
-    if (entry.is_regular_file()) all.push_back(std::filesystem::relative(entry.path(), path_).string());
+    if (entry.is_regular_file()) all.push_back(entry.path().lexically_relative(path_).string());
   }
   std::sort(all.begin(), all.end());
   return all;

@@ -44,7 +44,8 @@ class Breaking : public SmallModel {
  public:
   explicit Breaking(Breaker& breaker) : SmallModel(Hparams{}), breaker(breaker) { fit_target(*this); }
   StepOutput training_step(const Batch& batch, int64_t i) override {
-    const StepOutput output = SmallModel::training_step(batch, i);  // dropout and log() have left their traces
+    norm(batch.data);
+    const StepOutput output = SmallModel::training_step(batch, i);  // as norm, dropout and log() have left their traces
     breaker.reach(Place::Step);
     return output;
   }
@@ -62,6 +63,7 @@ class Breaking : public SmallModel {
   void on_after_backward() override { breaker.reach(Place::AfterBackward); }
   void on_before_optimizer_step(optim::Optimizer&) override { breaker.reach(Place::BeforeStep); }
   Breaker& breaker;
+  nn::BatchNorm1d norm = register_module("norm", nn::BatchNorm1d(3));
 };
 
 /// Samples of the plane, one of which cannot be read once.
@@ -171,6 +173,36 @@ TEST_SUITE("trainer") {
         }
       }
     }
+  }
+
+  TEST_CASE("running statistics do not remember a batch that is left out, or ends the fit") {
+    struct Normed : SmallModel {
+      Normed() : SmallModel(Hparams{.dropout = 0}) { fit_target(*this); }
+      StepOutput training_step(const Batch& batch, int64_t i) override {
+        if (i == 3 && leaves_out) return skip;
+        const Tensor x = norm(i == 3 ? batch.data * Scalar(NAN) : batch.data);
+        return (forward(x) - target(batch.target)).square().mean();
+      }
+      bool leaves_out = false;
+      nn::BatchNorm1d norm = register_module("norm", nn::BatchNorm1d(3));
+    };
+    auto fitted = [](bool leaves_out, OnNonfinite policy, bool fails) {
+      manual_seed(5);
+      auto model = std::make_shared<Normed>();
+      model->leaves_out = leaves_out;
+      TrainerOptions options = quiet(1);
+      options.on_nonfinite = policy;
+      const std::string message = message_of([&] { Trainer(options).fit(*model, plane(false)); });
+      CHECK(mentions(message, "E006") == fails);
+      return model;
+    };
+    const auto without = fitted(true, OnNonfinite::Stop, false), skipped = fitted(false, OnNonfinite::Skip, false);
+    for (const auto& item : without->named_buffers()) {
+      CHECK_MESSAGE(skipped->named_buffers()[item.key()].equal(item.value()), item.key());
+    }
+    const auto stopped = fitted(false, OnNonfinite::Stop, true);
+    CHECK(stopped->norm->num_batches_tracked.item<int64_t>() == 3);
+    CHECK(stopped->norm->running_mean.isfinite().all().item<bool>());
   }
 
   TEST_CASE("a resumed fit whose data, batches or options do not fit the file says so") {

@@ -23,7 +23,8 @@ void GradientAccumulationScheduler::on_train_start(Trainer& trainer, Module& mod
     throw Error("E016", "accumulate_grad_batches is set, and there is a GradientAccumulationScheduler",
                 "leave one of the two out");
   }
-  on_train_epoch_start(trainer, module);  // a resumed fit may be in the middle of an epoch
+  // A resumed fit may be in the middle of an epoch; Lightning's then goes on without accumulation.
+  if (!trainer.options().lightning_compatible) on_train_epoch_start(trainer, module);
 }
 
 void GradientAccumulationScheduler::on_train_epoch_start(Trainer& trainer, Module&) {

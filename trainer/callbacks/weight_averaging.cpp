@@ -112,8 +112,8 @@ void WeightAveraging::on_validation_epoch_end(Trainer&, Module& module) {
   if (swapped_) swap(module);
 }
 
-void WeightAveraging::on_exception(Trainer&, Module& module, const std::exception&) {
-  if (swapped_) swap(module);
+void WeightAveraging::on_exception(Trainer& trainer, Module& module, const std::exception&) {
+  if (swapped_ && !trainer.options().lightning_compatible) swap(module);
 }
 
 void WeightAveraging::on_save_checkpoint(Trainer& trainer, Module&, Checkpoint& checkpoint) {

@@ -80,8 +80,6 @@ class Maker:
             t["inference_mode"] = False
         if self.maybe(0.05):
             t["enable_checkpointing"] = True
-        if self.maybe(0.04):
-            t["logger"] = False
         if self.maybe(0.03):
             t["detect_anomaly"] = True
         return t
