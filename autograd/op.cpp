@@ -1,14 +1,14 @@
 #include <fulmen/autograd/engine.h>
 #include <fulmen/autograd/meta.h>
 #include <fulmen/autograd/op.h>
+#include <fulmen/kernels/kernel.h>
 #include <fulmen/tensor/device_memory.h>
 
 #include <cctype>
 
 namespace fulmen::autograd {
 
-// --- Forward
-// -----------------------------------------------------------------------------------------------------------
+// --- Forward -------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -99,8 +99,7 @@ ConstView Forward::in(const Tensor& x) {
   return view;
 }
 
-// --- RecordedOp and Saved
-// ----------------------------------------------------------------------------------------------
+// --- RecordedOp and Saved ------------------------------------------------------------------------------------------
 
 RecordedOp::~RecordedOp() = default;
 
@@ -154,8 +153,7 @@ Tensor unpack(const SavedTensor& s, const Node& node) {
 
 bool Saved::needs(size_t input) const { return node_.needs(input); }
 
-// --- Machine
-// -----------------------------------------------------------------------------------------------------------
+// --- Machine -------------------------------------------------------------------------------------------------------
 
 bool Machine::wants_grad(std::span<const Tensor> list) {
   for (const Tensor& t : list) {

@@ -1,7 +1,7 @@
 #pragma once
 #include <fulmen/autograd/grad_mode.h>
 #include <fulmen/autograd/node.h>
-#include <fulmen/kernels/kernel.h>
+#include <fulmen/kernels/launch.h>  // kernel.h depends on the build: with it, no two builds would share an object
 #include <fulmen/tensor/pool.h>
 
 #include <array>

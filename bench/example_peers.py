@@ -7,6 +7,7 @@
     python bench/example_peers.py sentiment_words FOLDER [--seed N]               rt-polarity.pos and .neg; scikit-learn
     python bench/example_peers.py sentiment_head FOLDER --minilm FOLDER [--seed N]    also with scikit-learn
     python bench/example_peers.py sentiment_tuned FOLDER --minilm FOLDER [--seed N]
+    python bench/example_peers.py embeddings FILE --minilm FOLDER [--ours FILE.npy]   a text per line
 
 Networks, numbers of steps, optimizers and schedules are those of the examples; what PyTorch has (affine_grid, OneCycleLR, topk)
 is used as its users would.
@@ -20,6 +21,7 @@ import json
 import math
 import pathlib
 import struct
+import time
 
 import torch
 import torch.nn as nn
@@ -294,12 +296,33 @@ def sentiment_tuned(arguments, epochs=2, batch=32, lr=8e-5, layer_decay=0.9):
     return {"test_accuracy": ((judged(test) > 0) == (labels[test] > 0.5)).double().mean().item()}
 
 
+@torch.no_grad()
+def embeddings(arguments, batch=32):
+    """Texts per second, and how far numbers that another program wrote are from these."""
+    import numpy
+
+    from sentence_encoder import encoder, tokenizer
+
+    texts = pathlib.Path(arguments.path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    tokens_of, net = tokenizer(arguments.minilm), encoder(arguments.minilm).eval()
+    began = time.perf_counter()
+    found = []
+    for begin in range(0, len(texts), batch):
+        ids, mask = padded([tokens_of(text) for text in texts[begin : begin + batch]])
+        found.append(F.normalize(mean_of_tokens(net(ids, mask)[-1], mask)))
+    figures = {"texts_per_second": len(texts) / (time.perf_counter() - began)}
+    if arguments.ours:
+        figures["largest_difference"] = (torch.cat(found) - torch.from_numpy(numpy.load(arguments.ours))).abs().max().item()
+    return figures
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    works = ["images", "text", "sensor", "sentiment_words", "sentiment_head", "sentiment_tuned"]
+    works = ["images", "text", "sensor", "sentiment_words", "sentiment_head", "sentiment_tuned", "embeddings"]
     parser.add_argument("work", choices=works)
     parser.add_argument("path")
     parser.add_argument("--minilm", help="folder with config.json, model.safetensors and vocab.txt")
+    parser.add_argument("--ours", help="an array [texts, width]")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)

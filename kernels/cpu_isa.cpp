@@ -1,4 +1,4 @@
-#include <fulmen/kernels/kernel.h>
+#include <fulmen/kernels/launch.h>
 
 #include <atomic>
 #include <cstdlib>

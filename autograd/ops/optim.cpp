@@ -1,5 +1,6 @@
 #include <fulmen/autograd/op.h>
 #include <fulmen/autograd/ops/optim.h>
+#include <fulmen/kernels/optim.h>
 
 namespace fulmen {
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-#include <fulmen/kernels/optim.h>
+#include <fulmen/kernels/optim_steps.h>
 #include <fulmen/tensor/tensor.h>
 
 #include <span>

@@ -8,6 +8,7 @@
 #include <fulmen/autograd/ops/reduction.h>
 #include <fulmen/autograd/ops/unary.h>
 #include <fulmen/autograd/ops/views.h>
+#include <fulmen/kernels/recurrent.h>
 
 namespace fulmen {
 

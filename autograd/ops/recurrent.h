@@ -1,6 +1,6 @@
 #pragma once
 #include <fulmen/autograd/op.h>
-#include <fulmen/kernels/recurrent.h>
+#include <fulmen/kernels/recurrent_steps.h>
 
 namespace fulmen {
 
