@@ -84,9 +84,7 @@ function(fulmen_add_cuda)
   fulmen_cuda_objects(cuda_kernels ${kernel_sources})
   target_sources(fulmen PRIVATE $<TARGET_OBJECTS:cuda_kernels>)
   if(FULMEN_SANITIZE MATCHES "address")
-    # The optimizer's time: it takes a minute for a file with a kernel for each function and dtype, which are small anyhow,
-    # and clang another minute for checks of addresses that AddressSanitizer finds to be wrong when they are used.
-    target_compile_options(cuda_kernels PRIVATE -fno-sanitize=pointer-overflow,null,object-size)
+    # The optimizer's time: it takes a minute for a file with a kernel for each function and dtype, which are small anyhow.
     list(FILTER kernel_sources INCLUDE REGEX "/(unary|binary|compare|ternary|reduce|label_loss|gemm_thin)\\.cu$")
     set_property(SOURCE ${kernel_sources} TARGET_DIRECTORY cuda_kernels APPEND PROPERTY COMPILE_OPTIONS -O0)
   endif()

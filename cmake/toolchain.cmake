@@ -29,6 +29,10 @@ if(NOT FULMEN_SANITIZE STREQUAL "")
   endif()
   add_compile_options(-fsanitize=${FULMEN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${FULMEN_SANITIZE})
+  if(FULMEN_SANITIZE STREQUAL "address,undefined")
+    # A third of clang's time. Wrong addresses are found by AddressSanitizer when they are used, and by the preset ubsan.
+    add_compile_options(-fno-sanitize=pointer-overflow,null,object-size)
+  endif()
   # Programs under a sanitizer are several times as large; lld links them in a third of the time.
   find_program(FULMEN_LLD ld.lld)
   if(FULMEN_LLD)

@@ -1,5 +1,6 @@
 // The control: what the files beside it do wrong, done right. It must compile.
 #include <fulmen/autograd/op.h>
+#include <fulmen/kernels/kernel.h>
 
 namespace fulmen {
 KERNEL(twice, View y, ConstView x)

@@ -1,5 +1,6 @@
 // expect: private
 #include <fulmen/autograd/op.h>
+#include <fulmen/kernels/kernel.h>
 
 namespace fulmen {
 KERNEL(twice, View y, ConstView x)
