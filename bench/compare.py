@@ -42,7 +42,7 @@ ROWS = [
     Row("add_one/recording", budget=120),
     Row("mul_add_sum_backward", budget=1000),
     Row("mlp_8_32_1_adamw", budget=8000),
-    Row("trainer_overhead", budget=2000, note="per step: log and progress bar, over a loop written by hand"),
+    Row("trainer_overhead", budget=2000, note="per step over a loop written by hand: log, progress bar, checkpoint, CSV log; Lightning: the first two"),
     Row("gemm/64x8x32", ratio=1.0),
     Row("gemm/256", ratio=1.0),
     Row("gemm/512", ratio=1.0),
