@@ -19,6 +19,8 @@ if(FULMEN_CUDA AND NOT FULMEN_CUDA STREQUAL "EMULATED")
   # Code for A100 and H100/H200, and PTX for what comes after: that of 90a would run nowhere else.
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
+    # Kernels of tests and benchmarks, which compile in half the time; other GPUs than H100 translate what is for A100.
+    set(FULMEN_TEST_ARCHITECTURES 80-virtual 90a-real)
   endif()
   if(NOT DEFINED CMAKE_CUDA_HOST_COMPILER)
     set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
@@ -28,6 +30,10 @@ if(FULMEN_CUDA AND NOT FULMEN_CUDA STREQUAL "EMULATED")
   endif()
   if(NOT CMAKE_CUDA_COMPILER AND EXISTS /usr/local/cuda/bin/nvcc)
     set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)
+  endif()
+  if(PROJECT_IS_TOP_LEVEL)
+    # -O is for the host's side, which does no more than launch kernels; nvcc always optimizes these.
+    set(CMAKE_CUDA_FLAGS_RELEASE "-O1 -DNDEBUG" CACHE STRING "Flags of nvcc for Release")
   endif()
   enable_language(CUDA)
   if(NOT TARGET CUDA::nvToolsExt)
@@ -60,8 +66,8 @@ function(fulmen_cuda_objects target)
     set_target_properties(${target} PROPERTIES CUDA_SEPARABLE_COMPILATION OFF CUDA_VISIBILITY_PRESET hidden CUDA_STANDARD 20)
     # -std by hand: CMake 3.25 leaves it out for nvcc 13, and without CUDA_STANDARD takes another one where clang compiles the rest. -Wpedantic complains about the files that nvcc itself writes.
     # 186: functors for every type compare unsigned numbers with zero, too.
-    target_compile_options(${target} PRIVATE -std=c++20 --expt-relaxed-constexpr -diag-suppress=186 -lineinfo -Xcompiler=-Wall,-Wextra
-      $<$<CONFIG:Release>:-O3> $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
+    target_compile_options(${target} PRIVATE -std=c++20 --expt-relaxed-constexpr -diag-suppress=186 -lineinfo
+      -Xcompiler=-Wall,-Wextra $<$<BOOL:${FULMEN_WERROR}>:-Werror=all-warnings>)
     if(CMAKE_CUDA_ARCHITECTURES MATCHES "90a")
       target_compile_definitions(${target} PRIVATE FULMEN_SM90A)  # see kernels/cuda/hopper.h
     endif()

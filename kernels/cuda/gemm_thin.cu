@@ -109,9 +109,10 @@ template <class S, int V>
 void launch_thin(const Launch& launch, const GemmProblem& p, const ThinProblem& thin) {
   const int64_t warps = thin.groups * p.batches;
   const auto blocks = static_cast<unsigned>((warps + block_warps - 1) / block_warps);
-  const auto kernel = thin.vectors == 1   ? gemm_thin<S, 1, V>
-                      : thin.vectors <= 4 ? gemm_thin<S, 4, V>
-                                          : gemm_thin<S, 8, V>;
+  auto kernel = gemm_thin<S, most_vectors, V>;
+  if constexpr (V > 1) {  // single elements are slow for any number of vectors
+    if (thin.vectors <= 4) kernel = thin.vectors == 1 ? gemm_thin<S, 1, V> : gemm_thin<S, 4, V>;
+  }
   GPU_LAUNCH(kernel, blocks, block_warps * gpu::warp_size, 0, launch, p, thin);
 }
 
